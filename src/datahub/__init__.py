@@ -1,0 +1,1 @@
+"""Datahub: a trusted data exchange for a region."""

@@ -1,0 +1,84 @@
+"""Tables of the access log: one row per attempt or change, never updated, never deleted.
+
+Both databases refuse UPDATE and DELETE on these tables by trigger (see the first migration).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, String
+from sqlmodel import Field, SQLModel
+
+from datahub.kernel import db
+
+
+class Outcome(StrEnum):
+    """How an attempt, a change or a delivery ended."""
+
+    DONE = "done"  # a change was made, or the log was read
+    PERMIT = "permit"  # a decision let data go
+    DENY = "deny"  # a decision kept data
+    FINISHED = "finished"  # a delivery ended with its last byte
+    ABORTED = "aborted"  # a delivery broke off
+    REFUSED = "refused"  # a call was refused before or without a decision
+
+
+class Entry(SQLModel, table=True):
+    """One line of the access log: who did or tried what, when, on whose data, under which agreement, and why."""
+
+    __tablename__ = "log_entry"
+    __table_args__ = (
+        CheckConstraint("outcome in ('done','permit','deny','finished','aborted','refused')", name="outcome"),
+        Index(None, "provider_id", "id"),
+        Index(None, "consumer_id", "id"),
+        Index(None, "actor_participant_id", "id"),
+        Index(None, "dataset_id", "id"),
+        Index(None, "agreement_id", "id"),
+        Index(None, "of_entry_id"),
+        Index(None, "at"),
+    )
+
+    id: str = Field(sa_column=Column(db.Id, primary_key=True))
+    at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    action: str = Field(sa_column=Column(String(80), nullable=False))
+    outcome: str = Field(sa_column=Column(String(10), nullable=False))
+    code: str = Field(sa_column=Column(String(80), nullable=False))
+    trace_id: str = Field(sa_column=Column(String(64), nullable=False))
+    actor_client_id: str | None = Field(default=None, sa_column=Column(String(200)))
+    actor_participant_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    actor_person_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    provider_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    consumer_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    dataset_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    dataset_version: int | None = Field(default=None, sa_column=Column(Integer))
+    columns: list[str] | None = Field(default=None, sa_column=Column(db.Json))
+    agreement_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    offer_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    offer_version: int | None = Field(default=None, sa_column=Column(Integer))
+    policy_hash: str | None = Field(default=None, sa_column=Column(String(80)))
+    purpose: str | None = Field(default=None, sa_column=Column(String(300)))
+    decision_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    of_entry_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    rows: int | None = Field(default=None, sa_column=Column(BigInteger))
+    bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+    details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(db.Json, nullable=False))
+
+
+class Decision(SQLModel, table=True):
+    """One decision on one attempt: the facts it saw, the policy it applied, what came out, and why."""
+
+    __tablename__ = "decision"
+
+    id: str = Field(sa_column=Column(db.Id, primary_key=True))
+    at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    is_permit: bool
+    code: str = Field(sa_column=Column(String(80), nullable=False))
+    provider_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    consumer_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    dataset_id: str = Field(sa_column=Column(db.Id, nullable=False))
+    agreement_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    policy_hash: str | None = Field(default=None, sa_column=Column(String(80)))
+    facts: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
+    for_requester: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
+    for_provider: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))

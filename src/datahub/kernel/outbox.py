@@ -1,0 +1,105 @@
+"""The outbox: facts written in the verb's own transaction, acted on later by the worker, at least once.
+
+News that goes upward (an agreement ended → tell the other side) and everything that leaves the process goes through
+here, never inside the transaction. Failed work is tried again with growing pauses; what keeps failing is kept, visible.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Engine, Index, String, Text, update
+from sqlmodel import Field, SQLModel, col, select
+
+from datahub.kernel import db
+from datahub.kernel.context import ANONYMOUS, Context
+from datahub.kernel.ids import new_id
+from datahub.kernel.settings import Settings
+
+Handler = Callable[[Context, Mapping[str, Any]], None]
+
+# Pauses before the second, third … attempt (Standard Webhooks 1.0 schedule), seconds.
+PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+# A claim older than this belongs to a worker that died.
+CLAIM_LIFE = timedelta(minutes=5)
+
+_log = logging.getLogger(__name__)
+
+
+class OutboxRow(SQLModel, table=True):
+    """One fact that waits for its handler, or has had it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index(None, "done_at", "due_at"),)
+
+    id: str = Field(sa_column=Column(db.Id, primary_key=True))
+    fact: str = Field(sa_column=Column(String(100), nullable=False))
+    payload: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
+    at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    due_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    attempts: int = 0
+    claimed_at: datetime | None = Field(default=None, sa_column=Column(db.UtcDateTime))
+    done_at: datetime | None = Field(default=None, sa_column=Column(db.UtcDateTime))
+    is_dead: bool = False
+    last_fault: str | None = Field(default=None, sa_column=Column(Text))
+
+
+def announce(ctx: Context, fact: str, payload: Mapping[str, Any]) -> None:
+    """Write a fact (past tense, e.g. `AgreementEnded`) in the verb's own transaction."""
+    ctx.session.add(OutboxRow(id=new_id(), fact=fact, payload=dict(payload), at=ctx.now, due_at=ctx.now))
+
+
+def work_off(
+    engine: Engine, settings: Settings, handlers: Mapping[str, Handler], now: datetime, *, limit: int = 100
+) -> int:
+    """Run the handler of every fact that is due; return how many were handled.
+
+    Each handler gets a transaction of its own, in which the fact is also marked done: its effect and its mark
+    stand or fall together. A handler that reaches outside must be idempotent, because it can run again.
+    """
+    handled = 0
+    for row_id in _claim(engine, now, limit):
+        try:
+            with db.transaction(engine) as session:
+                row = session.get_one(OutboxRow, row_id)
+                ctx = Context(session, ANONYMOUS, now, f"outbox-{row.id}", settings)
+                handlers[row.fact](ctx, row.payload)
+                row.done_at = now
+                row.attempts += 1
+            handled += 1
+        except Exception as fault:  # noqa: BLE001 — whatever a handler does must not stop the others
+            _log.warning("outbox %s failed: %s", row_id, type(fault).__name__)
+            _postpone(engine, row_id, f"{type(fault).__name__}: {fault}"[:500], now)
+    return handled
+
+
+def _claim(engine: Engine, now: datetime, limit: int) -> list[str]:
+    with db.transaction(engine) as session:
+        due = (
+            select(OutboxRow.id)
+            .where(
+                col(OutboxRow.done_at).is_(None),
+                col(OutboxRow.is_dead).is_(False),
+                col(OutboxRow.due_at) <= now,
+                (col(OutboxRow.claimed_at).is_(None)) | (col(OutboxRow.claimed_at) < now - CLAIM_LIFE),
+            )
+            .order_by(col(OutboxRow.id))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        ids = list(session.exec(due).all())
+        session.exec(update(OutboxRow).where(col(OutboxRow.id).in_(ids)).values(claimed_at=now))
+        return ids
+
+
+def _postpone(engine: Engine, row_id: str, fault: str, now: datetime) -> None:
+    with db.transaction(engine) as session:
+        row = session.get_one(OutboxRow, row_id)
+        row.attempts += 1
+        row.claimed_at = None
+        row.last_fault = fault
+        if row.attempts > len(PAUSES_S):
+            row.is_dead = True
+        else:
+            row.due_at = now + timedelta(seconds=PAUSES_S[row.attempts - 1])

@@ -1,0 +1,63 @@
+"""The REST door's conventions: access, refusals as problems, replies, schemas, the envelope around the app.
+
+NL API Design Rules 2.1, RFC 9457 (problems), RFC 9110 (preconditions), RFC 6750 (bearer tokens).
+"""
+
+from datahub.kernel.rest.access import SCOPES, Door, allow, allow_anyone
+from datahub.kernel.rest.middleware import Envelope
+from datahub.kernel.rest.problems import (
+    InsufficientScope,
+    NotAcceptable,
+    RangeNotSatisfiable,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+    install,
+    problem,
+    status_of,
+)
+from datahub.kernel.rest.query import Paging
+from datahub.kernel.rest.reply import Replay, Replies, Reply, StreamingReplies, replay
+from datahub.kernel.rest.schemas import (
+    Line,
+    PageOut,
+    ProblemOut,
+    Schema,
+    Slug,
+    Text,
+    TransitionIn,
+    UtcInstant,
+    page_out,
+)
+
+__all__ = [
+    "SCOPES",
+    "Door",
+    "Envelope",
+    "InsufficientScope",
+    "Line",
+    "NotAcceptable",
+    "PageOut",
+    "Paging",
+    "ProblemOut",
+    "RangeNotSatisfiable",
+    "Replay",
+    "Replies",
+    "Reply",
+    "Schema",
+    "Slug",
+    "StreamingReplies",
+    "Text",
+    "TooLarge",
+    "TransitionIn",
+    "Unauthenticated",
+    "UnsupportedMediaType",
+    "UtcInstant",
+    "allow",
+    "allow_anyone",
+    "install",
+    "page_out",
+    "problem",
+    "replay",
+    "status_of",
+]

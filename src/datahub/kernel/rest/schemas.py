@@ -1,0 +1,85 @@
+"""What every REST schema shares: camelCase on the wire, unknown fields refused, instants in UTC with `Z`."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from datahub.kernel.paging import Page
+
+
+class Schema(BaseModel):
+    """A REST message: camelCase names, no unknown fields, frozen once parsed."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, from_attributes=True
+    )
+
+
+def _utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC)
+
+
+def _no_control(text: str) -> str:
+    if any(ord(c) < 32 and c not in "\n\t" for c in text):  # noqa: PLR2004 — C0 controls end at 31
+        msg = "control characters are not allowed"
+        raise ValueError(msg)
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in text):  # noqa: PLR2004 — the surrogate range
+        msg = "unpaired surrogates are not text"
+        raise ValueError(msg)
+    return text
+
+
+UtcInstant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), AfterValidator(_no_control)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(_no_control)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+
+Item = TypeVar("Item")
+
+
+class PageOut(Schema, Generic[Item]):
+    """One page of a list; follow `nextCursor` until it is absent."""
+
+    items: Sequence[Item]
+    next_cursor: str | None = Field(default=None, description="Give as `cursor` for the next page.")
+    prev_cursor: str | None = Field(default=None, description="Give as `cursor` for the page before.")
+
+
+def page_out(page: Page[Any], shape: Callable[[Any], Item]) -> PageOut[Item]:
+    """Turn a page of rows into a page of messages."""
+    return PageOut[Any](
+        items=[shape(row) for row in page.items], next_cursor=page.next_cursor, prev_cursor=page.prev_cursor
+    )
+
+
+class TransitionIn(Schema):
+    """One move of a thing's life, asked for."""
+
+    move: Line
+    reason: Text | None = None
+
+
+class FaultOut(Schema):
+    """One thing wrong in what was sent."""
+
+    pointer: str = Field(description="JSON pointer into the body, or /query/…, /path/…, /header/….")
+    detail: str
+    code: str
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem details; `type` leads to a page that explains it."""
+
+    model_config = ConfigDict(extra="allow", alias_generator=to_camel, populate_by_name=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    remedy: str | None = None
+    errors: list[FaultOut] | None = None
