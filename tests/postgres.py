@@ -128,11 +128,9 @@ def postgres_server(options: dict[str, str] | None = None) -> Iterator[PostgresS
         if user:
             os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
         server = PostgresServer(_binaries(user, folder), folder, _free_port(), user, options or FAST)
+        initdb = [str(server.bin / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust"]
         subprocess.run(
-            [
-                str(server.bin / "initdb"),
-                *"-D data -U postgres -A trust -E UTF8 --locale=C --no-sync".split(),
-            ],
+            [*initdb, "-E", "UTF8", "--locale=C", "--no-sync"],
             check=True,
             stdout=subprocess.DEVNULL,
             **_as_user(user, folder),

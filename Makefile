@@ -1,0 +1,74 @@
+# The only entry points: people, CI and pre-commit call these targets and nothing else.
+.DEFAULT_GOAL := help
+.ONESHELL:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help demo serve test soak bench check check-fast format-check lint types imports fix \
+	openapi openapi-check migrations-check image clean
+
+BIN := .venv/bin
+# `make test ARGS="tests/catalog -k upload"` passes anything on to pytest.
+ARGS ?=
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.synced-runtime ## The whole story on this machine, told over HTTP (ONCE=1 ends after telling)
+	@$(BIN)/datahub demo $(if $(ONCE),--once)
+
+serve: .venv/.synced-runtime ## The exchange, on the settings in DATAHUB_*
+	@$(BIN)/datahub serve
+
+test: .venv/.synced ## All tests, on SQLite and on PostgreSQL
+	@$(BIN)/python -m pytest $(ARGS)
+
+soak: .venv/.synced ## Long drills and fault injection
+	@$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
+
+bench: .venv/.synced ## Throughput and memory, as ratios to the raw engine
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+check: check-fast test ## Everything that must hold before a change lands
+
+check-fast: format-check lint types imports openapi-check migrations-check ## The same without the tests, in under a minute
+
+format-check: .venv/.synced ## Formatting, judged
+	@$(BIN)/ruff format --check .
+
+lint: .venv/.synced ## Every rule of ruff but those pyproject.toml gives a reason against
+	@$(BIN)/ruff check .
+
+types: .venv/.synced ## mypy, strict
+	@$(BIN)/mypy
+
+imports: .venv/.synced ## Who may import whom
+	@$(BIN)/lint-imports --no-logo
+
+fix: .venv/.synced ## Repairs what can be repaired: formatting and lint
+	@$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: .venv/.synced ## Writes openapi/datahub.json from the app
+	@$(BIN)/datahub openapi > openapi/datahub.json.new
+	mv openapi/datahub.json.new openapi/datahub.json
+
+openapi-check: .venv/.synced ## openapi/datahub.json is what the app says
+	@$(BIN)/datahub openapi | diff -u openapi/datahub.json - || { echo "run: make openapi"; exit 1; }
+
+migrations-check: .venv/.synced ## The migrations lead to exactly the models
+	@$(BIN)/datahub migrate --check
+
+image: ## The container image datahub:local (needs a container engine)
+	@docker build -t datahub:local .
+
+clean: ## Removes the environment and all caches, not your data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
+
+# The environment: once per change of the lock. The stamp of the full one serves as the runtime's stamp too.
+.venv/.synced: pyproject.toml uv.lock .ci/sync
+	@.ci/sync --all-extras --all-groups
+	touch .venv/.synced-runtime .venv/.synced
+
+.venv/.synced-runtime: pyproject.toml uv.lock .ci/sync
+	@.ci/sync --extra all --no-default-groups --inexact
+	touch .venv/.synced-runtime

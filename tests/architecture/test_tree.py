@@ -1,0 +1,95 @@
+"""The shape of the source tree: what import-linter cannot see."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "datahub"
+TESTS = ROOT / "tests"
+MODULES = sorted(SOURCE.rglob("*.py"))
+PACKAGES = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py"))
+
+MAX_LINES = 400
+MAX_KERNEL_MODULES = 10
+# Folders of tests that mirror no package.
+OTHER_TESTS = {"architecture", "bench", "browser", "conformance", "journeys", "packaging"}
+# Composition roots: they alone know the inside of slices.
+KNOW_EVERYTHING = ("datahub.app", "datahub.worker", "datahub.migrations")
+EMPTY_WORDS = ("Manager", "Handler", "Helper", "Util", "Utils", "Impl", "Base", "Data", "Info")
+DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {named(path): len(path.read_text().splitlines()) for path in [*MODULES, *TESTS.rglob("*.py")]}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [named(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_no_module_is_a_drawer_for_oddments() -> None:
+    assert [named(path) for path in MODULES if path.stem in DRAWERS] == []
+
+
+def test_no_class_has_an_empty_word_for_a_name() -> None:
+    classes = [
+        f"{named(path)}: {node.name}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert [name for name in classes if name.endswith(EMPTY_WORDS)] == []
+
+
+def test_the_kernel_stays_small() -> None:
+    inside = [
+        path
+        for path in (SOURCE / "kernel").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    modules = sorted(path.stem for path in inside if path.name != "__init__.py")
+    assert len(modules) <= MAX_KERNEL_MODULES, modules
+
+
+def test_every_folder_of_tests_mirrors_a_package() -> None:
+    folders = {path.parent.relative_to(TESTS).parts[0] for path in TESTS.glob("*/**/*.py")}
+    assert folders - OTHER_TESTS <= set(PACKAGES)
+
+
+def test_every_package_has_a_folder_of_tests() -> None:
+    folders = {path.parent.name for path in TESTS.glob("*/test_*.py")}
+    assert set(PACKAGES) - {"migrations"} <= folders
+
+
+def test_every_slice_keeps_the_layers_inside() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    held = next(each["containers"] for each in settings["contracts"] if each["name"] == "Inside a slice")
+    slices = {
+        path.name
+        for path in SOURCE.iterdir()
+        if (path / "service.py").exists() or (path / "service" / "__init__.py").exists()
+    }
+    assert slices - {"oauth"} <= {name.removeprefix("datahub.") for name in held}
+
+
+def test_slices_are_entered_by_the_front_door() -> None:
+    graph = grimp.build_graph("datahub", cache_dir=None)
+    climbed = []
+    for importer in sorted(graph.modules):
+        if importer.startswith(KNOW_EVERYTHING):
+            continue
+        for imported in graph.find_modules_directly_imported_by(importer):
+            own = importer.split(".")[:2] == imported.split(".")[:2]
+            deep = imported.count(".") > 1
+            # The kernel has no front door: it is a shelf of small modules.
+            if deep and not own and not imported.startswith("datahub.kernel."):
+                climbed.append(f"{importer} imports {imported}")
+    assert climbed == []
