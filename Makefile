@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .PHONY: help demo serve test soak bench check check-fast format-check lint types imports fix \
-	openapi openapi-check migrations-check image clean
+	openapi openapi-check migrations-check up clean
 
 BIN := .venv/bin
 # `make test ARGS="tests/catalog -k upload"` passes anything on to pytest.
@@ -58,8 +58,14 @@ openapi-check: .venv/.synced ## openapi/datahub.json is what the app says
 migrations-check: .venv/.synced ## The migrations lead to exactly the models
 	@$(BIN)/datahub migrate --check
 
-image: ## The container image datahub:local (needs a container engine)
-	@docker build -t datahub:local .
+up: .env ## The exchange in containers, with PostgreSQL and an S3 store (needs Docker)
+	@docker compose up --build --wait
+
+.env: ## Fresh secrets for the containers
+	@umask 077
+	secret() { head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'; }
+	printf '%s=%s\n' POSTGRES_PASSWORD "$$(secret)" STORE_SECRET_KEY "$$(secret)" \
+		DATAHUB_MASTER_KEY "$$(secret)" > .env
 
 clean: ## Removes the environment and all caches, not your data
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
