@@ -4,6 +4,6 @@ Other slices write with `record` and `record_decision`, in the transaction of th
 """
 
 from datahub.audit.models import Decision, Entry, Outcome
-from datahub.audit.service import About, record, record_decision
+from datahub.audit.service import About, history, record, record_decision
 
-__all__ = ["About", "Decision", "Entry", "Outcome", "record", "record_decision"]
+__all__ = ["About", "Decision", "Entry", "Outcome", "history", "record", "record_decision"]

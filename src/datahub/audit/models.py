@@ -35,6 +35,7 @@ class Entry(SQLModel, table=True):
         Index(None, "actor_participant_id", "id"),
         Index(None, "dataset_id", "id"),
         Index(None, "agreement_id", "id"),
+        Index(None, "thing_id", "id"),
         Index(None, "of_entry_id"),
         Index(None, "at"),
     )
@@ -48,6 +49,7 @@ class Entry(SQLModel, table=True):
     actor_client_id: str | None = Field(default=None, sa_column=Column(String(200)))
     actor_participant_id: str | None = Field(default=None, sa_column=Column(db.Id))
     actor_person_id: str | None = Field(default=None, sa_column=Column(db.Id))
+    thing_id: str | None = Field(default=None, sa_column=Column(db.Id))
     provider_id: str | None = Field(default=None, sa_column=Column(db.Id))
     consumer_id: str | None = Field(default=None, sa_column=Column(db.Id))
     dataset_id: str | None = Field(default=None, sa_column=Column(db.Id))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from datahub.audit import store
 from datahub.audit.models import Decision, Entry, Outcome
 from datahub.kernel.context import Context
 from datahub.kernel.ids import new_id
@@ -14,8 +15,9 @@ from datahub.kernel.ids import new_id
 
 @dataclass(frozen=True)
 class About:
-    """What an entry is about; whatever does not apply stays None."""
+    """What an entry is about; whatever does not apply stays None. `thing_id` is what a change changed."""
 
+    thing_id: str | None = None
     provider_id: str | None = None
     consumer_id: str | None = None
     dataset_id: str | None = None
@@ -53,6 +55,7 @@ def record(
         actor_client_id=ctx.actor.client_id,
         actor_participant_id=ctx.actor.participant_id,
         actor_person_id=ctx.actor.person_id,
+        thing_id=about.thing_id,
         provider_id=about.provider_id,
         consumer_id=about.consumer_id,
         dataset_id=about.dataset_id,
@@ -79,3 +82,8 @@ def record_decision(ctx: Context, decision: Decision) -> Decision:
     ctx.session.add(decision)
     ctx.session.flush()
     return decision
+
+
+def history(ctx: Context, thing_id: str, actions: Sequence[str]) -> Sequence[Entry]:
+    """Return the entries about one thing with one of these actions, oldest first; the caller checks who may see it."""
+    return store.about_thing(ctx.session, thing_id, actions)

@@ -1,0 +1,130 @@
+"""REST messages about organisations and people."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from datahub.audit import Entry
+from datahub.kernel.rest import Line, Schema, Slug, UtcInstant
+from datahub.participants.models import Participant, ParticipantState, Person, Role, Scheme
+
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=320)
+]
+WebUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s]+$", max_length=2000)]
+
+
+class ApplicationIn(Schema):
+    """An organisation's application to join."""
+
+    name: Line
+    slug: Slug = Field(description="Short name, used in addresses of datasets.")
+    contact_email: Email
+    website: WebUrl | None = None
+    legal_identifiers: dict[Scheme, Line] = Field(
+        min_length=1, description="By register: kvk, oin, eori, lei, did.", examples=[{"kvk": "34366966"}]
+    )
+
+
+class ParticipantPatch(Schema):
+    """What may be changed of an organisation; absent fields stay."""
+
+    name: Line | None = None
+    contact_email: Email | None = None
+    website: WebUrl | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            msg = "name at least one field to change"
+            raise ValueError(msg)
+        nulled = [n for n in ("name", "contact_email") if n in self.model_fields_set and getattr(self, n) is None]
+        if nulled:
+            msg = f"{nulled[0]} cannot be null"
+            raise ValueError(msg)
+        return self
+
+
+class ParticipantOut(Schema):
+    """An organisation in the exchange."""
+
+    id: str
+    slug: str
+    name: str
+    state: ParticipantState
+    is_exchange: bool
+    legal_identifiers: dict[str, str]
+    website: str | None
+    contact_email: str
+    created_at: UtcInstant
+
+    @classmethod
+    def of(cls, participant: Participant, identifiers: dict[str, str]) -> Self:
+        """Shape a row."""
+        return cls.model_validate(
+            participant.model_dump(exclude={"revision"}) | {"legal_identifiers": identifiers}
+        )
+
+
+class PersonIn(Schema):
+    """Somebody who is to act for an organisation."""
+
+    name: Line
+    email: Email
+    roles: list[Role] = Field(min_length=1, max_length=len(Role))
+
+
+class PersonPatch(Schema):
+    """What may be changed of a person; absent fields stay."""
+
+    name: Line | None = None
+    roles: list[Role] | None = Field(default=None, max_length=len(Role))
+    is_active: bool | None = None
+
+
+class PersonOut(Schema):
+    """Somebody who acts for an organisation."""
+
+    id: str
+    participant_id: str
+    name: str
+    email: str
+    roles: list[Role]
+    is_active: bool
+    created_at: UtcInstant
+
+    @classmethod
+    def of(cls, person: Person) -> Self:
+        """Shape a row."""
+        return cls.model_validate(person.model_dump(exclude={"revision"}))
+
+
+class TransitionOut(Schema):
+    """One move of a thing's life, as it was made."""
+
+    at: UtcInstant
+    move: str
+    from_state: str | None
+    to_state: str | None
+    reason: str | None
+    by_participant_id: str | None
+    by_client_id: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Shape an entry of the access log."""
+        return cls(
+            at=entry.at,
+            move=entry.action.partition(".")[2],
+            from_state=entry.details.get("from"),
+            to_state=entry.details.get("to"),
+            reason=entry.details.get("reason"),
+            by_participant_id=entry.actor_participant_id,
+            by_client_id=entry.actor_client_id,
+        )
+
+
+class HistoryOut(Schema):
+    """All moves of a thing's life, oldest first."""
+
+    items: list[TransitionOut]
