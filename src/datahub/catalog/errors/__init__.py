@@ -1,0 +1,1 @@
+"""What the catalogue refuses, one module per concept."""

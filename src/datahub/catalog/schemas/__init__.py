@@ -1,0 +1,1 @@
+"""REST messages of the catalogue, one module per concept."""
