@@ -1,19 +1,15 @@
-"""Around the finished app: trace id, security headers, the version header, and a last resort for bugs.
+"""Around the finished app: trace id, security headers, the version header.
 
 It wraps from outside, so that an answer made by the framework's own last handler carries the headers too
 (NL API Design Rules /core/version-header, /core/transport/security-headers).
 """
 
-import logging
 import re
 from collections.abc import Mapping
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from datahub.kernel.ids import new_id
-
-_log = logging.getLogger(__name__)
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Strict-Transport-Security": "max-age=31536000",
@@ -41,12 +37,9 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         scope["trace_id"] = _trace_id(scope)
-        is_started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal is_started
             if message["type"] == "http.response.start":
-                is_started = True
                 present = {k.lower() for k, _ in message.get("headers", ())}
                 extra = [h for h in self._fixed if h[0] not in present]
                 extra.append((b"x-request-id", scope["trace_id"].encode()))
@@ -55,30 +48,7 @@ class Envelope:
                 message = {**message, "headers": [*message.get("headers", ()), *extra]}
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_with_headers)
-        except Exception:
-            # The framework logs and re-raises after it answered 500; here is only what it could not answer.
-            if is_started:
-                raise
-            _log.exception("unhandled error in request %s", scope["trace_id"])
-            await _last_resort(scope, send_with_headers)
-
-
-async def _last_resort(scope: Scope, send: Send) -> None:
-    body = orjson.dumps(
-        {
-            "type": "about:blank",
-            "title": "Internal error",
-            "status": 500,
-            "detail": "Something is wrong on our side; nothing was changed. Quote the request id when you report it.",
-            "code": "internal-error",
-            "requestId": scope["trace_id"],
-        }
-    )
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 500, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        await self.app(scope, receive, send_with_headers)
 
 
 def _trace_id(scope: Scope) -> str:

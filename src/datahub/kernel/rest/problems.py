@@ -162,6 +162,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
 
 
 def _base_url(request: Request) -> str:
@@ -187,6 +188,11 @@ def _on_refusal(request: Request, refusal: Exception) -> Response:
 
 def _on_validation(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, RequestValidationError)  # noqa: S101 — as above
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = sent == "application/json" or (sent.startswith("application/") and sent.endswith("+json"))
+    if not is_json and any(e["loc"] == ("body",) and e["type"] != "missing" for e in fault.errors()):
+        what = f"This address reads application/json, not {sent or 'a body without Content-Type'}."
+        return _on_refusal(request, UnsupportedMediaType(what, remedy="Send Content-Type: application/json."))
     faults = [fault_of(e) for e in fault.errors()]
     count = "One thing is" if len(faults) == 1 else f"{len(faults)} things are"
     return _on_refusal(request, InvalidBody(f"{count} wrong with this request; see errors.", faults=faults))
@@ -213,6 +219,20 @@ def _on_http(request: Request, fault: Exception) -> Response:
     return problem(request, refusal, headers)
 
 
+def _on_bug(request: Request, fault: Exception) -> Response:
+    # The framework raises the fault again after this answer, so the server's log has the whole of it.
+    _log.error("bug %s in request %s", type(fault).__name__, request.scope.get("trace_id"))
+    body = {
+        "type": "about:blank",
+        "title": "Internal error",
+        "status": 500,
+        "detail": "Something is wrong on our side. Quote the request id when you report it.",
+        "code": "internal-error",
+        "requestId": request.scope.get("trace_id", ""),
+    }
+    return Response(orjson.dumps(body), 500, {"Cache-Control": "no-store"}, PROBLEM_JSON)
+
+
 def fault_of(error: Mapping[str, Any]) -> Fault:
     """Turn one Pydantic error into a fault with a JSON pointer (RFC 6901)."""
     where, *rest = error.get("loc", ("body",))
@@ -220,7 +240,7 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
         position = rest[0] if rest else 0
         return Fault("", f"not JSON: {error['ctx'].get('error', '')} at character {position}", "invalid-json")
     # Tagged unions add the tag to the location; a pointer names what was sent, so those stay harmless extras.
-    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in rest)
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in rest if part != "[key]")
     prefix = "" if where == "body" else f"/{where}"
     more: dict[str, JsonValue] = {}
     return Fault(prefix + pointer, _sentence(error), error["type"].replace("_", "-"), more)

@@ -55,9 +55,10 @@ class Replay(Exception):  # noqa: N818 — not an error: the answer is already t
     """The same request was answered before; here is that answer."""
 
     def __init__(self, stored: StoredReply) -> None:
-        """Keep the stored answer."""
+        """Make the answer now: the row is gone once its transaction has rolled back."""
         super().__init__()
-        self.stored = stored
+        headers = {**stored.headers, "Idempotent-Replayed": "true"}
+        self.answer = Response(stored.body, stored.status, headers, "application/json")
 
 
 @dataclass(frozen=True)
@@ -178,14 +179,11 @@ def replay(request: Request, fault: Exception) -> Response:
     """Give the stored answer again, marked as such."""
     del request
     assert isinstance(fault, Replay)  # noqa: S101 — Starlette's handler type is wider than what it calls with
-    stored = fault.stored
-    return Response(
-        stored.body, stored.status, {**stored.headers, "Idempotent-Replayed": "true"}, "application/json"
-    )
+    return fault.answer
 
 
 def _dump(message: BaseModel) -> bytes:
-    return message.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return message.model_dump_json(by_alias=True).encode()
 
 
 def _etags(header: str) -> set[str]:

@@ -41,7 +41,7 @@ Item = TypeVar("Item")
 
 
 class PageOut(Schema, Generic[Item]):
-    """One page of a list; follow `nextCursor` until it is absent."""
+    """One page of a list; follow `nextCursor` until it is null."""
 
     items: Sequence[Item]
     next_cursor: str | None = Field(default=None, description="Give as `cursor` for the next page.")

@@ -1,0 +1,108 @@
+"""The composition root of the server: with `worker`, the only module that knows every slice and door.
+
+`create_app(settings)` builds the whole exchange; nothing here decides anything.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from starlette.types import ASGIApp
+
+import datahub.participants.routes
+import datahub.web
+from datahub.audit import About, Outcome, record
+from datahub.kernel import db, rest
+from datahub.kernel.clock import Clock, system_clock
+from datahub.kernel.context import ANONYMOUS, Actor, Context
+from datahub.kernel.errors import Refusal
+from datahub.kernel.rest import openapi
+from datahub.kernel.settings import Settings
+
+API_VERSION = version("datahub")
+_log = logging.getLogger(__name__)
+
+_TAGS = [
+    {"name": "participants", "description": "Organisations, their people and roles."},
+    {"name": "clients", "description": "OAuth clients of an organisation."},
+    {"name": "oauth", "description": "Tokens: RFC 6749, 7009, 7662, 8414, 9068, 9396, 9728."},
+    {"name": "datasets", "description": "The catalogue (DCAT 3): open metadata, closed data."},
+    {"name": "offers", "description": "Policies (ODRL 2.2) on datasets."},
+    {"name": "access-requests", "description": "Requests and their negotiation (Dataspace Protocol states)."},
+    {"name": "agreements", "description": "What was agreed, frozen and signed."},
+    {"name": "data", "description": "Fetching what an agreement allows."},
+    {"name": "log", "description": "The access log: who did or tried what, and why it was allowed or refused."},
+]
+_ROUTERS = (datahub.participants.routes.router, datahub.web.router)
+
+
+def create_app(settings: Settings, clock: Clock = system_clock) -> ASGIApp:
+    """Return the exchange as one ASGI app. The database must be migrated before it serves."""
+    app = build(settings, clock)
+    return rest.Envelope(app, API_VERSION)
+
+
+def build(settings: Settings, clock: Clock = system_clock) -> FastAPI:
+    """Return the exchange without its outermost layer; tests and the OpenAPI writer look inside it."""
+    engine = db.make_engine(settings.database_url)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.dispose()
+
+    app = FastAPI(
+        title="Datahub",
+        version=API_VERSION,
+        summary="A trusted data exchange: policies, agreements, tokens, data and an access log.",
+        description="Dates are RFC 3339 in UTC; names are camelCase; lists are keyset pages; refusals are RFC 9457.",
+        openapi_tags=_TAGS,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: _camel(route.name),
+        lifespan=lifespan,
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    rest.install(app)
+    app.add_exception_handler(rest.Replay, rest.replay)
+    document = openapi.describe(app, settings)
+    app.state.openapi_full = document
+    app.state.openapi_published = openapi.publish(document, settings)
+    app.state.door = rest.Door(
+        settings=settings,
+        engine=engine,
+        clock=clock,
+        authenticate=_authenticate,
+        on_refusal=_record_refusal,
+        methods_of=openapi.method_finder(document),
+    )
+    return app
+
+
+def _authenticate(ctx: Context, token: str) -> Actor:
+    del ctx, token
+    raise rest.Unauthenticated("The access token is not good.")
+
+
+def _record_refusal(request: Request, refusal: Refusal) -> Mapping[str, str]:
+    """Record a refused call in a transaction of its own: the call's was rolled back, its entry with it."""
+    actor: Actor = getattr(request.state, "actor", ANONYMOUS)
+    is_change = request.method not in ("GET", "HEAD", "OPTIONS")
+    if actor.is_anonymous or not (is_change or rest.status_of(refusal) == 403):  # noqa: PLR2004 — Forbidden
+        return {}
+    door: rest.Door = request.app.state.door
+    details = {"method": request.method, "path": request.url.path, "detail": refusal.detail}
+    with db.transaction(door.engine) as session:
+        ctx = Context(session, actor, door.clock(), request.scope["trace_id"], door.settings)
+        record(ctx, "call.refuse", About(details=details), outcome=Outcome.REFUSED, code=refusal.code())
+    return {}
+
+
+def _camel(name: str) -> str:
+    first, *rest_of_name = name.split("_")
+    return first + "".join(part.capitalize() for part in rest_of_name)
