@@ -1,0 +1,75 @@
+"""What this slice refuses."""
+
+from datahub.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class AccessRequestNotFound(NotFound):
+    """No such access request, or not one that the actor may see."""
+
+    title = "Access request not found"
+
+
+class AgreementNotFound(NotFound):
+    """No such agreement, or not one that the actor may see."""
+
+    title = "Agreement not found"
+
+
+class InvalidAccessRequest(Invalid):
+    """What the request says cannot be right; every fault is named."""
+
+    title = "Access request not valid"
+
+
+class InvalidMove(Invalid):
+    """The move carries what does not belong to it, or lacks what it needs; every fault is named."""
+
+    title = "Move not valid"
+
+
+class PolicyForbids(Forbidden):
+    """The offer's policy can never permit this consumer and purpose, so nobody is asked to decide."""
+
+    title = "The policy does not permit this"
+
+
+class RequestMoveNotAllowed(Forbidden):
+    """The actor may see the request but not make this move."""
+
+    title = "Move not allowed to you"
+
+
+class RequestMoveNotPossible(Conflict):
+    """The request's state does not allow this move."""
+
+    title = "Move not possible now"
+
+
+class OfferNotOpen(Conflict):
+    """The offer does not take requests, or its dataset cannot be had any more."""
+
+    title = "Offer not open"
+
+
+class TermsHaveChanged(Conflict):
+    """The policy on the table is not the one the consumer says yes to."""
+
+    title = "Terms have changed"
+
+
+class AgreementMoveNotAllowed(Forbidden):
+    """The actor may see the agreement but not make this move."""
+
+    title = "Move not allowed to you"
+
+
+class AgreementMoveNotPossible(Conflict):
+    """The agreement's state does not allow this move."""
+
+    title = "Move not possible now"
+
+
+class PartyNotActive(Conflict):
+    """One of the two organisations is not an admitted participant now."""
+
+    title = "Organisation not active"

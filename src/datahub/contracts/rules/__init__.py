@@ -1,0 +1,1 @@
+"""What may happen to access requests and agreements: tables, and pure functions over them."""
