@@ -1,4 +1,4 @@
-"""Refusals: the six kinds of "no" that a verb can say. They know no status code; each door maps them to its wire.
+"""Refusals: the kinds of "no" that a verb can say. They know no status code; each door maps them to its wire.
 
 Anything raised that is not a `Refusal` is a bug and leaves as 500 with a trace id and no detail.
 """
@@ -75,6 +75,12 @@ class Gone(Refusal):
     """It was here and has ended for good."""
 
     title = "No longer available"
+
+
+class Unauthenticated(Refusal):
+    """No usable credential came with the request."""
+
+    title = "Credential missing or not valid"
 
 
 class Unavailable(Refusal):

@@ -23,17 +23,12 @@ from datahub.kernel.errors import (
     JsonValue,
     NotFound,
     Refusal,
+    Unauthenticated,
     Unavailable,
 )
 
 PROBLEM_JSON = "application/problem+json"
 _log = logging.getLogger(__name__)
-
-
-class Unauthenticated(Refusal):
-    """No usable credential came with the request."""
-
-    title = "Credential missing or not valid"
 
 
 class InsufficientScope(Refusal):
