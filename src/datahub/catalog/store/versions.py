@@ -1,0 +1,47 @@
+"""Queries on versions."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from datahub.catalog.models import Dataset, DatasetVersion
+from datahub.kernel.context import Context
+from datahub.kernel.paging import Page, PageRequest, SortKey, read_page
+
+
+def version_of(session: Session, dataset_id: str, number: int | None = None) -> DatasetVersion | None:
+    """Return one version of a dataset, the latest when no number is given; the caller checks who may see it."""
+    found = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)
+    if number is not None:
+        found = found.where(DatasetVersion.number == number)
+    return session.exec(found.order_by(col(DatasetVersion.number).desc()).limit(1)).first()
+
+
+def latest_versions(session: Session, datasets: Sequence[Dataset]) -> dict[str, DatasetVersion]:
+    """Return the latest version of each of some datasets by dataset id; those without versions are absent."""
+    found = (
+        select(DatasetVersion)
+        .join(Dataset, col(Dataset.id) == DatasetVersion.dataset_id)
+        .where(
+            col(Dataset.id).in_([dataset.id for dataset in datasets]),
+            DatasetVersion.number == Dataset.last_version,
+        )
+    )
+    return {version.dataset_id: version for version in session.exec(found)}
+
+
+def versions_page(ctx: Context, dataset_id: str, request: PageRequest) -> Page[DatasetVersion]:
+    """Return the versions of a dataset, newest first."""
+    found = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)
+    return read_page(ctx, found, [SortKey(col(DatasetVersion.number), "number", is_descending=True)], request)
+
+
+def remove_versions(session: Session, dataset_id: str) -> None:
+    """Remove all versions of a dataset; their objects are swept later."""
+    session.exec(delete(DatasetVersion).where(col(DatasetVersion.dataset_id) == dataset_id))
+
+
+def known_versions(session: Session, version_ids: Collection[str]) -> set[str]:
+    """Return those of the ids that are versions."""
+    return set(session.exec(select(DatasetVersion.id).where(col(DatasetVersion.id).in_(version_ids))))
