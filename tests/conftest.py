@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres import PostgresServer, postgres_server
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("datahub", deadline=None, print_blob=True)
+settings.load_profile("datahub")
 
 
 @pytest.fixture(scope="session")
