@@ -1,11 +1,17 @@
-"""Fixtures every test may ask for: a fresh database on SQLite, on PostgreSQL, or on each in turn."""
+"""Fixtures every test may ask for: a fresh database on SQLite, on PostgreSQL, or on each in turn.
 
+`…_url` is an empty database; `migrated_url` has the schema the migrations lead to, copied from one made once.
+"""
+
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from datahub import migrations
+from datahub.kernel import db
 from tests.postgres import PostgresServer, postgres_server
 
 # How long an example takes says more about the machine than about the code.
@@ -40,3 +46,51 @@ def database_url(request: pytest.FixtureRequest) -> str:
     name = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
     url: str = request.getfixturevalue(name)
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database with the schema: the test runs once on SQLite and once on PostgreSQL."""
+    name = {"sqlite": "migrated_sqlite_url", "postgresql": "migrated_postgres_url"}[request.param]
+    url: str = request.getfixturevalue(name)
+    return url
+
+
+@pytest.fixture
+def migrated_sqlite_url(sqlite_url: str, sqlite_template: Path) -> str:
+    """A fresh SQLite database with the schema."""
+    shutil.copyfile(sqlite_template, sqlite_url.removeprefix("sqlite:///"))
+    return sqlite_url
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """A fresh PostgreSQL database with the schema."""
+    name = postgres.create_database(postgres_template)
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that `migrated_sqlite_url` copies."""
+    path = tmp_path_factory.mktemp("template") / "datahub.sqlite3"
+    migrate(f"sqlite:///{path}")
+    # Closing the last connection empties the write-ahead log, so the file alone is the database.
+    assert not path.with_name(f"{path.name}-wal").exists()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """The database that `migrated_postgres_url` copies."""
+    name = postgres.create_database()
+    migrate(postgres.url(name))
+    return name
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the newest schema and let go of it."""
+    engine = db.make_engine(url)
+    migrations.upgrade(engine)
+    engine.dispose()

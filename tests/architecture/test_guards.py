@@ -23,6 +23,17 @@ def test_each_test_gets_an_empty_database(database_url: str, _round: int) -> Non
     engine.dispose()
 
 
+@pytest.mark.parametrize("_round", [1, 2])
+def test_a_migrated_database_is_fresh_too(migrated_url: str, _round: int) -> None:
+    engine = create_engine(migrated_url)
+    with engine.begin() as connection:
+        tables = inspect(connection).get_table_names()
+        connection.execute(text("create table left_behind (id integer)"))
+    engine.dispose()
+    assert "outbox" in tables
+    assert "left_behind" not in tables
+
+
 def test_a_connection_left_open_does_not_stop_the_next_test(postgres: PostgresServer) -> None:
     name = postgres.create_database()
     with psycopg.connect(postgres.url(name).replace("+psycopg", "")) as left_open:
