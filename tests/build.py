@@ -20,14 +20,17 @@ MASTER_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 def some_settings(home: Path, database_url: str = "", **more: object) -> Settings:
     """Return settings whose home is a test's own folder."""
-    values = {"home": home, "database_url": database_url, "master_key": MASTER_KEY, "is_egress_private": True} | more
+    values = {
+        "home": home,
+        "database_url": database_url,
+        "master_key": MASTER_KEY,
+        "is_egress_private": True,
+    } | more
     return Settings.model_validate(values)
 
 
 @contextmanager
-def a_context(
-    engine: Engine, settings: Settings, actor: Actor, now: datetime = NOON
-) -> Iterator[Context]:
+def a_context(engine: Engine, settings: Settings, actor: Actor, now: datetime = NOON) -> Iterator[Context]:
     """Open a transaction as the door would, for calling verbs directly; commits at the end."""
     with db.transaction(engine) as session:
         yield Context(session, actor, now, new_id().replace("-", ""), settings)

@@ -33,7 +33,10 @@ _TAGS = [
     {"name": "access-requests", "description": "Requests and their negotiation (Dataspace Protocol states)."},
     {"name": "agreements", "description": "What was agreed, frozen and signed."},
     {"name": "data", "description": "Fetching what an agreement allows."},
-    {"name": "log", "description": "The access log: who did or tried what, and why it was allowed or refused."},
+    {
+        "name": "log",
+        "description": "The access log: who did or tried what, and why it was allowed or refused.",
+    },
 ]
 _ROUTERS = (datahub.participants.routes.router, datahub.web.router)
 

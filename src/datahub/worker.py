@@ -9,19 +9,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
+from typing import Any
 
 from sqlalchemy import Engine
+from sqlmodel import Session
 
-from datahub.kernel import db
+from datahub.kernel import db, http
 from datahub.kernel.clock import Clock, system_clock
 from datahub.kernel.context import ANONYMOUS, Context
 from datahub.kernel.ids import new_id
-from datahub.kernel.outbox import Handler, work_off
+from datahub.kernel.outbox import Errand, Handler, work_off
 from datahub.kernel.settings import Settings
+from datahub.participants import note_delivery, tell, webhook_message
 
 _log = logging.getLogger(__name__)
 
-HANDLERS: Mapping[str, Handler] = {}
+
+def _participant_moved(ctx: Context, payload: Mapping[str, Any]) -> None:
+    tell(ctx, "participant.moved", [payload["participantId"]], payload)
+
+
+def _deliver_webhook(engine: Engine, settings: Settings, payload: Mapping[str, Any], now: datetime) -> None:
+    with db.transaction(engine, is_read=True) as session:
+        message = webhook_message(_context(session, settings, now, "webhook"), payload)
+    if message is not None:
+        status = http.post(settings, message.url, message.body, message.headers)
+        with db.transaction(engine) as session:
+            note_delivery(_context(session, settings, now, "webhook"), payload, status)
+
+
+# fact → what is done about it, in the transaction that marks it done
+HANDLERS: Mapping[str, Handler] = {"ParticipantMoved": _participant_moved}
+# fact → what is done about it outside
+ERRANDS: Mapping[str, Errand] = {"WebhookDue": _deliver_webhook}
 
 
 @dataclass(frozen=True)
@@ -39,7 +59,7 @@ DUE: tuple[Due, ...] = ()
 def run_once(engine: Engine, settings: Settings, now: datetime) -> int:
     """Handle all facts that wait and do all that is due at `now`; return how many things were done."""
     done = sum(_run_due(engine, settings, due, now) for due in DUE)
-    while handled := work_off(engine, settings, HANDLERS, now):
+    while handled := work_off(engine, settings, HANDLERS, now, errands=ERRANDS):
         done += handled
     return done
 
@@ -54,7 +74,7 @@ def run(settings: Settings, stop: Event, clock: Clock = system_clock, pause_s: f
             if time.monotonic() - last.get(due.name, -due.every_s) >= due.every_s:
                 last[due.name] = time.monotonic()
                 _run_due(engine, settings, due, now)
-        if not work_off(engine, settings, HANDLERS, now):
+        if not work_off(engine, settings, HANDLERS, now, errands=ERRANDS):
             stop.wait(pause_s)
     engine.dispose()
 
@@ -62,7 +82,11 @@ def run(settings: Settings, stop: Event, clock: Clock = system_clock, pause_s: f
 def _run_due(engine: Engine, settings: Settings, due: Due, now: datetime) -> int:
     try:
         with db.transaction(engine) as session:
-            return due.run(Context(session, ANONYMOUS, now, f"job-{due.name}-{new_id()[:8]}", settings))
-    except Exception:
+            return due.run(_context(session, settings, now, due.name))
+    except Exception:  # noqa: BLE001 — one job that fails must not stop the others
         _log.exception("job %s failed; it is tried again next time", due.name)
         return 0
+
+
+def _context(session: Session, settings: Settings, now: datetime, name: str) -> Context:
+    return Context(session, ANONYMOUS, now, f"{name}-{new_id().replace('-', '')}", settings)

@@ -1,9 +1,32 @@
 """The access log: what was done or refused, by whom, on whose data, under which agreement; append-only.
 
-Other slices write with `record` and `record_decision`, in the transaction of the change itself.
+Other slices write with `record` and `record_decision`, in the transaction of the change itself; a door that must have
+it durable before it goes on uses `own_transaction`.
 """
 
-from datahub.audit.models import Decision, Entry, Outcome
-from datahub.audit.service import About, history, record, record_decision
+from datahub.audit.errors import LogUnavailable
+from datahub.audit.models import Decision, Entry, Outcome, append_only_ddl
+from datahub.audit.service import (
+    About,
+    history,
+    is_recorded,
+    own_transaction,
+    record,
+    record_decision,
+    record_refused_call,
+)
 
-__all__ = ["About", "Decision", "Entry", "Outcome", "history", "record", "record_decision"]
+__all__ = [
+    "About",
+    "Decision",
+    "Entry",
+    "LogUnavailable",
+    "Outcome",
+    "append_only_ddl",
+    "history",
+    "is_recorded",
+    "own_transaction",
+    "record",
+    "record_decision",
+    "record_refused_call",
+]

@@ -12,6 +12,9 @@ from sqlmodel import Field, SQLModel
 
 from datahub.kernel import db
 
+# Roles of the exchange itself that see the whole log; `participants.Role` lives a tier above.
+OVERSEERS = ("admin", "auditor")
+
 
 class Outcome(StrEnum):
     """How an attempt, a change or a delivery ended."""
@@ -84,3 +87,46 @@ class Decision(SQLModel, table=True):
     facts: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
     for_requester: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
     for_provider: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
+
+
+APPEND_ONLY = (Entry.__tablename__, Decision.__tablename__)
+
+
+def append_only_ddl(dialect: str) -> list[str]:
+    """Return the statements that make the database itself refuse to change or remove a line of the log.
+
+    `dialect` is SQLAlchemy's name: `sqlite` or `postgresql`. Run once, after the tables are made.
+    """
+    if dialect == "sqlite":
+        return [statement for table in APPEND_ONLY for statement in _for_sqlite(str(table))]
+    if dialect == "postgresql":
+        return [_POSTGRESQL_REFUSAL, *(s for table in APPEND_ONLY for s in _for_postgresql(str(table)))]
+    msg = f"no append-only triggers for {dialect}"
+    raise ValueError(msg)
+
+
+def _for_sqlite(table: str) -> list[str]:
+    refuse = f"select raise(abort, '{table} is append-only')"
+    is_there = f"exists (select 1 from {table} where id = new.id)"  # noqa: S608 — our own names
+    return [
+        f"create trigger {table}_no_update before update on {table} begin {refuse}; end",
+        f"create trigger {table}_no_delete before delete on {table} begin {refuse}; end",
+        # INSERT OR REPLACE removes the old row without firing the delete trigger.
+        f"create trigger {table}_no_replace before insert on {table} when {is_there} begin {refuse}; end",
+    ]
+
+
+_POSTGRESQL_REFUSAL = """
+create or replace function refuse_change_of_log() returns trigger language plpgsql as $$
+begin
+  raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end $$
+"""
+
+
+def _for_postgresql(table: str) -> list[str]:
+    refuse = "execute function refuse_change_of_log()"
+    return [
+        f"create trigger {table}_no_change before update or delete on {table} for each row {refuse}",
+        f"create trigger {table}_no_truncate before truncate on {table} for each statement {refuse}",
+    ]

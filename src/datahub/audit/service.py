@@ -3,14 +3,25 @@
 Recording joins the caller's transaction: a change and its entry stand or fall together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from datahub.audit import store
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from datahub.audit import rules, store
+from datahub.audit.errors import DecisionNotFound, EntryNotFound, InvalidGrouping, LogUnavailable
 from datahub.audit.models import Decision, Entry, Outcome
-from datahub.kernel.context import Context
+from datahub.audit.store import EntryFilter
+from datahub.kernel import db
+from datahub.kernel.context import Actor, Context
+from datahub.kernel.errors import Fault, Refusal
 from datahub.kernel.ids import new_id
+from datahub.kernel.paging import Page, PageRequest
+from datahub.kernel.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,12 @@ NOTHING_MORE = About()
 
 
 def record(
-    ctx: Context, action: str, about: About = NOTHING_MORE, *, outcome: Outcome = Outcome.DONE, code: str = "ok"
+    ctx: Context,
+    action: str,
+    about: About = NOTHING_MORE,
+    *,
+    outcome: Outcome = Outcome.DONE,
+    code: str = "ok",
 ) -> Entry:
     """Write one entry in the caller's transaction and return it.
 
@@ -87,3 +103,115 @@ def record_decision(ctx: Context, decision: Decision) -> Decision:
 def history(ctx: Context, thing_id: str, actions: Sequence[str]) -> Sequence[Entry]:
     """Return the entries about one thing with one of these actions, oldest first; the caller checks who may see it."""
     return store.about_thing(ctx.session, thing_id, actions)
+
+
+@contextmanager
+def own_transaction(
+    engine: Engine, settings: Settings, actor: Actor, now: datetime, trace_id: str
+) -> Iterator[Context]:
+    """Open a transaction apart from any other, for what must be in the log before (or although) the call goes on.
+
+    Committed, and so durable, when the block ends well. Raises LogUnavailable when the database cannot do it; refusals
+    pass through.
+    """
+    try:
+        with db.transaction(engine) as session:
+            yield Context(session, actor, now, trace_id, settings)
+    except SQLAlchemyError as fault:
+        detail = "The access log cannot be written now, so nothing was done and nothing was sent."
+        raise LogUnavailable(detail, remedy="Try again in a moment.") from fault
+
+
+def record_refused_call(
+    engine: Engine,
+    settings: Settings,
+    actor: Actor,
+    now: datetime,
+    trace_id: str,
+    *,
+    action: str,
+    refusal: Refusal,
+    about: About = NOTHING_MORE,
+) -> None:
+    """Record a refused call in a transaction of its own: the call's was rolled back, its entry with it.
+
+    Does nothing for a refusal that is in the log already (see `is_recorded`). Raises LogUnavailable.
+    """
+    if is_recorded(refusal):
+        return
+    with own_transaction(engine, settings, actor, now, trace_id) as ctx:
+        record(ctx, action, about, outcome=Outcome.REFUSED, code=refusal.code())
+
+
+def is_recorded(refusal: Refusal) -> bool:
+    """Tell whether a refusal already stands in the log: it then names its entry."""
+    return "entryId" in refusal.facts
+
+
+def list_entries(
+    ctx: Context, wanted: EntryFilter, request: PageRequest, *, is_oldest_first: bool, reason: str | None
+) -> Page[Entry]:
+    """Return entries that concern the actor, in the order of writing; that they looked, and why, is itself logged."""
+    page = store.entries_page(ctx, ctx.actor, wanted, request, is_oldest_first=is_oldest_first)
+    _record_reading(ctx, "log.read", wanted, reason, {"entries": len(page.items)})
+    return page
+
+
+def export_entries(
+    ctx: Context, wanted: EntryFilter, *, is_oldest_first: bool, reason: str | None, form: str
+) -> Iterator[Sequence[Entry]]:
+    """Return all entries that concern the actor, as batches read while they are sent; the export is itself logged.
+
+    The batches use transactions of their own and end where the log stood at this call.
+    """
+    entry = _record_reading(ctx, "log.export", wanted, reason, {"form": form})
+    engine = ctx.session.get_bind()
+    assert isinstance(engine, Engine)  # noqa: S101 — a transaction is always opened on the engine
+    return store.all_entries(engine, ctx.actor, wanted, before_id=entry.id, is_oldest_first=is_oldest_first)
+
+
+def get_entry(ctx: Context, entry_id: str) -> Entry:
+    """Return one entry that concerns the actor; the reading is logged. Raises EntryNotFound."""
+    entry = store.entry_by_id(ctx.session, entry_id)
+    if entry is None or not rules.may_see(ctx.actor, entry):
+        detail = "No entry with this id concerns your organisation."
+        raise EntryNotFound(detail)
+    record(ctx, "log.read", About(thing_id=entry_id))
+    return entry
+
+
+def get_decision(ctx: Context, decision_id: str) -> tuple[Decision, Mapping[str, Any]]:
+    """Return one decision and the explanations of it that the actor may read; the reading is logged.
+
+    Raises DecisionNotFound.
+    """
+    decision = store.decision_by_id(ctx.session, decision_id)
+    explanation = None if decision is None else rules.explanation_for(ctx.actor, decision)
+    if decision is None or explanation is None:
+        detail = "No decision with this id is on your organisation's request or data."
+        raise DecisionNotFound(detail)
+    record(ctx, "decision.read", About(thing_id=decision_id))
+    return decision, explanation
+
+
+def count_use(
+    ctx: Context, wanted: EntryFilter, group_by: Sequence[str], request: PageRequest, *, reason: str | None
+) -> Page[Any]:
+    """Return decisions and deliveries counted per group, of what concerns the actor. Raises InvalidGrouping."""
+    unknown = [name for name in group_by if name not in rules.GROUPINGS]
+    if unknown or not group_by or len(set(group_by)) < len(group_by):
+        known = ", ".join(rules.GROUPINGS)
+        sentence = (
+            f"{unknown[0]!r} is not one of {known}" if unknown else f"name each of {known} at most once"
+        )
+        detail = "The counts cannot be grouped like that."
+        raise InvalidGrouping(detail, faults=[Fault("/query/groupBy", sentence, "unknown-grouping")])
+    page = store.statistics_page(ctx, ctx.actor, wanted, group_by, request)
+    _record_reading(ctx, "log.count", wanted, reason, {"groupBy": list(group_by)})
+    return page
+
+
+def _record_reading(
+    ctx: Context, action: str, wanted: EntryFilter, reason: str | None, more: Mapping[str, Any]
+) -> Entry:
+    return record(ctx, action, About(details={"filters": wanted.in_words(), "reason": reason, **more}))

@@ -56,7 +56,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 def make_engine(url: str) -> Engine:
     """Return the engine for a database URL (`sqlite:///…` or `postgresql+psycopg://…`)."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000})
+        engine = create_engine(
+            url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -68,10 +70,17 @@ def make_engine(url: str) -> Engine:
     )
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:  # noqa: ANN401 — SQLAlchemy's own signature
+def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     del record
-    connection.isolation_level = None  # the driver must not begin transactions by itself; `_begin_sqlite` does
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    connection.isolation_level = (
+        None  # the driver must not begin transactions by itself; `_begin_sqlite` does
+    )
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -17,7 +17,10 @@ from datahub.kernel.context import ANONYMOUS, Context
 from datahub.kernel.ids import new_id
 from datahub.kernel.settings import Settings
 
+# Acts inside the transaction that marks the fact done.
 Handler = Callable[[Context, Mapping[str, Any]], None]
+# Reaches outside, so it runs with no transaction open: a slow stranger must not hold a lock.
+Errand = Callable[[Engine, Settings, Mapping[str, Any], datetime], None]
 
 # Pauses before the second, third … attempt (Standard Webhooks 1.0 schedule), seconds.
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -51,27 +54,50 @@ def announce(ctx: Context, fact: str, payload: Mapping[str, Any]) -> None:
 
 
 def work_off(
-    engine: Engine, settings: Settings, handlers: Mapping[str, Handler], now: datetime, *, limit: int = 100
+    engine: Engine,
+    settings: Settings,
+    handlers: Mapping[str, Handler],
+    now: datetime,
+    *,
+    errands: Mapping[str, Errand] | None = None,
+    limit: int = 100,
 ) -> int:
-    """Run the handler of every fact that is due; return how many were handled.
+    """Run the handler or errand of every fact that is due; return how many were done.
 
-    Each handler gets a transaction of its own, in which the fact is also marked done: its effect and its mark
-    stand or fall together. A handler that reaches outside must be idempotent, because it can run again.
+    A handler's effect and the fact's mark stand or fall together. An errand can run again after a crash, so whoever
+    receives it must be able to tell (webhooks carry a message id).
     """
-    handled = 0
+    done = 0
     for row_id in _claim(engine, now, limit):
         try:
-            with db.transaction(engine) as session:
-                row = session.get_one(OutboxRow, row_id)
-                ctx = Context(session, ANONYMOUS, now, f"outbox-{row.id}", settings)
-                handlers[row.fact](ctx, row.payload)
-                row.done_at = now
-                row.attempts += 1
-            handled += 1
+            _do(engine, settings, row_id, now, handlers=handlers, errands=errands or {})
+            done += 1
         except Exception as fault:  # noqa: BLE001 — whatever a handler does must not stop the others
             _log.warning("outbox %s failed: %s", row_id, type(fault).__name__)
             _postpone(engine, row_id, f"{type(fault).__name__}: {fault}"[:500], now)
-    return handled
+    return done
+
+
+def _do(
+    engine: Engine,
+    settings: Settings,
+    row_id: str,
+    now: datetime,
+    *,
+    handlers: Mapping[str, Handler],
+    errands: Mapping[str, Errand],
+) -> None:
+    with db.transaction(engine, is_read=True) as session:
+        row = session.get_one(OutboxRow, row_id)
+        fact, payload = row.fact, row.payload
+    if fact in errands:
+        errands[fact](engine, settings, payload, now)
+    with db.transaction(engine) as session:
+        if fact not in errands:
+            handlers[fact](Context(session, ANONYMOUS, now, f"outbox-{row_id}", settings), payload)
+        row = session.get_one(OutboxRow, row_id)
+        row.done_at = now
+        row.attempts += 1
 
 
 def _claim(engine: Engine, now: datetime, limit: int) -> list[str]:

@@ -71,7 +71,9 @@ def read_page(
     if position is not None:
         statement = statement.where(_beyond(keys, position[1], is_back=is_back))
     for key in keys:
-        statement = statement.order_by(key.column.desc() if key.is_descending != is_back else key.column.asc())
+        statement = statement.order_by(
+            key.column.desc() if key.is_descending != is_back else key.column.asc()
+        )
     rows = _fetch(ctx.session, statement, request.size + 1)
     has_more = len(rows) > request.size
     rows = rows[: request.size]
@@ -103,12 +105,14 @@ def _beyond(keys: Sequence[SortKey], values: Sequence[Any], *, is_back: bool) ->
     return or_(*options)
 
 
-def _values(row: Any, keys: Sequence[SortKey]) -> list[Any]:  # noqa: ANN401 — rows of any table
+def _values(row: Any, keys: Sequence[SortKey]) -> list[Any]:
     return [getattr(row, key.attribute) for key in keys]
 
 
 def _tag(secret: bytes, body: bytes, filters: str) -> bytes:
-    return hmac.new(secret, body + hashlib.sha256(filters.encode()).digest(), hashlib.sha256).digest()[:_TAG_BYTES]
+    return hmac.new(secret, body + hashlib.sha256(filters.encode()).digest(), hashlib.sha256).digest()[
+        :_TAG_BYTES
+    ]
 
 
 def _seal(secret: bytes, request: PageRequest, now: datetime, values: Sequence[Any], *, is_back: bool) -> str:

@@ -25,18 +25,34 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("datahub-data"), description="Folder for the database, files and keys.")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in `home`.")
-    storage_url: str = Field(default="", description="`file:///…` or `s3://bucket/prefix`; empty means `home/objects`.")
+    storage_url: str = Field(
+        default="", description="`file:///…` or `s3://bucket/prefix`; empty means `home/objects`."
+    )
     base_url: str = Field(default="http://127.0.0.1:8000", description="Public URL; also the token issuer.")
-    master_key: SecretStr = Field(default=SecretStr(""), description="32 bytes, base64url; empty means `home/master.key`.")
-    token_lifetime_s: int = Field(default=600, ge=30, le=3600, description="Life of an access token, seconds.")
-    key_rotation_days: int = Field(default=90, ge=1, description="Age at which a signing key is replaced, days.")
-    max_body_bytes: int = Field(default=1 << 20, ge=1024, description="Largest request body but for uploads, bytes.")
+    master_key: SecretStr = Field(
+        default=SecretStr(""), description="32 bytes, base64url; empty means `home/master.key`."
+    )
+    token_lifetime_s: int = Field(
+        default=600, ge=30, le=3600, description="Life of an access token, seconds."
+    )
+    key_rotation_days: int = Field(
+        default=90, ge=1, description="Age at which a signing key is replaced, days."
+    )
+    max_body_bytes: int = Field(
+        default=1 << 20, ge=1024, description="Largest request body but for uploads, bytes."
+    )
     max_upload_bytes: int = Field(default=1 << 40, ge=1024, description="Largest upload, bytes.")
     engine_memory_mb: int = Field(default=512, ge=128, description="Memory for the query engine, MiB.")
     contact_name: str = Field(default="Datahub operators", description="Who runs this exchange.")
-    contact_url: str = Field(default="https://example.org/datahub", description="Where to read about this exchange.")
-    contact_email: str = Field(default="operators@example.org", description="Where to write to the operators.")
-    is_egress_private: bool = Field(default=False, description="Let callbacks reach private addresses (tests only).")
+    contact_url: str = Field(
+        default="https://example.org/datahub", description="Where to read about this exchange."
+    )
+    contact_email: str = Field(
+        default="operators@example.org", description="Where to write to the operators."
+    )
+    is_egress_private: bool = Field(
+        default=False, description="Let callbacks reach private addresses (tests only)."
+    )
 
     @model_validator(mode="after")
     def _derive_and_check(self) -> Self:
@@ -73,7 +89,9 @@ class Settings(BaseSettings):
         text = self.master_key.get_secret_value()
         if not text:
             if not self.master_key_path.exists():
-                msg = f"no master key: run `datahub init`, or set DATAHUB_MASTER_KEY or {self.master_key_path}"
+                msg = (
+                    f"no master key: run `datahub init`, or set DATAHUB_MASTER_KEY or {self.master_key_path}"
+                )
                 raise RuntimeError(msg)
             text = self.master_key_path.read_text().strip()
         try:
@@ -83,7 +101,9 @@ class Settings(BaseSettings):
         if len(master) != MASTER_KEY_BYTES:
             msg = "the master key must be 32 bytes in base64url"
             raise RuntimeError(msg)
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"datahub/{purpose}".encode()).derive(master)
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"datahub/{purpose}".encode()).derive(
+            master
+        )
 
 
 def is_loopback(host: str) -> bool:

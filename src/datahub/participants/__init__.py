@@ -12,6 +12,9 @@ from datahub.participants.service import (
     get_participant,
     get_person,
     identifiers_of,
+    note_delivery,
+    tell,
+    webhook_message,
 )
 from datahub.participants.store import participant_by_id, the_exchange
 
@@ -29,6 +32,9 @@ __all__ = [
     "get_person",
     "identifiers_of",
     "may_change",
+    "note_delivery",
     "participant_by_id",
+    "tell",
     "the_exchange",
+    "webhook_message",
 ]

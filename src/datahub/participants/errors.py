@@ -1,6 +1,6 @@
 """What this slice refuses."""
 
-from datahub.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from datahub.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 
 
 class ParticipantNotFound(NotFound):
@@ -49,3 +49,21 @@ class LastAdministrator(Conflict):
     """The change would leave the organisation without an administrator."""
 
     title = "Last administrator"
+
+
+class WebhookNotFound(NotFound):
+    """No such webhook of an organisation the actor administers."""
+
+    title = "Webhook not found"
+
+
+class TooManyWebhooks(Conflict):
+    """The organisation has as many webhooks as one may have."""
+
+    title = "Too many webhooks"
+
+
+class WebhookNotAnswered(Unavailable):
+    """A webhook did not take the message; it is sent again later."""
+
+    title = "Webhook did not answer"

@@ -88,10 +88,28 @@ class Person(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("participant_id", "email"),)
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
-    participant_id: str = Field(sa_column=Column(db.Id, ForeignKey("participant.id"), nullable=False, index=True))
+    participant_id: str = Field(
+        sa_column=Column(db.Id, ForeignKey("participant.id"), nullable=False, index=True)
+    )
     name: str = Field(sa_column=Column(String(300), nullable=False))
     email: str = Field(sa_column=Column(String(320), nullable=False))
     roles: list[str] = Field(sa_column=Column(db.Json, nullable=False))
     is_active: bool = True
     created_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    revision: int = 1
+
+
+class Webhook(SQLModel, table=True):
+    """An address of an organisation's that is told when something of its own has happened."""
+
+    __tablename__ = "webhook"
+
+    id: str = Field(sa_column=Column(db.Id, primary_key=True))
+    participant_id: str = Field(
+        sa_column=Column(db.Id, ForeignKey("participant.id"), nullable=False, index=True)
+    )
+    url: str = Field(sa_column=Column(String(2000), nullable=False))
+    created_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    last_taken_at: datetime | None = Field(default=None, sa_column=Column(db.UtcDateTime))
+    is_active: bool = True
     revision: int = 1

@@ -18,6 +18,9 @@ from datahub.participants.schemas import (
     PersonOut,
     PersonPatch,
     TransitionOut,
+    WebhookIn,
+    WebhookOut,
+    WebhooksOut,
 )
 
 router = APIRouter(prefix="/v1/participants", tags=["participants"])
@@ -33,11 +36,11 @@ def apply(body: ApplicationIn, ctx: Anyone, reply: Replies) -> Response:
     reply.once(ctx)
     participant = service.apply(
         ctx,
-        service.Application(
-            body.name, body.slug, body.contact_email, body.legal_identifiers, body.website
-        ),
+        service.Application(body.name, body.slug, body.contact_email, body.legal_identifiers, body.website),
     )
-    return reply.created(ctx, _out(ctx, participant), f"/v1/participants/{participant.id}", participant.revision)
+    return reply.created(
+        ctx, _out(ctx, participant), f"/v1/participants/{participant.id}", participant.revision
+    )
 
 
 @router.get("")
@@ -95,7 +98,9 @@ def add_person(participantId: str, body: PersonIn, ctx: Writer, reply: Replies) 
 @router.get("/{participantId}/people")
 def list_people(participantId: str, ctx: Reader, paging: Paging) -> PageOut[PersonOut]:
     """List the people of an organisation."""
-    return page_out(service.list_people(ctx, participantId, paging.request({"of": participantId})), PersonOut.of)
+    return page_out(
+        service.list_people(ctx, participantId, paging.request({"of": participantId})), PersonOut.of
+    )
 
 
 @router.get("/{participantId}/people/{personId}", response_model=PersonOut)
@@ -106,13 +111,47 @@ def get_person(participantId: str, personId: str, ctx: Reader, reply: Replies) -
 
 
 @router.patch("/{participantId}/people/{personId}", response_model=PersonOut)
-def change_person(participantId: str, personId: str, body: PersonPatch, ctx: Writer, reply: Replies) -> Response:
+def change_person(
+    participantId: str, personId: str, body: PersonPatch, ctx: Writer, reply: Replies
+) -> Response:
     """Change a person's name, roles, or whether they are active. Needs If-Match."""
     reply.changing(service.get_person(ctx, participantId, personId).revision)
     person = service.change_person(
         ctx, participantId, personId, name=body.name, roles=body.roles, is_active=body.is_active
     )
     return reply.read(PersonOut.of(person), person.revision)
+
+
+@router.post("/{participantId}/webhooks", status_code=201, response_model=WebhookOut)
+def add_webhook(participantId: str, body: WebhookIn, ctx: Writer, reply: Replies) -> Response:
+    """Register an address that is told of requests, agreements and duties of the organisation's own."""
+    reply.once(ctx)
+    webhook = service.add_webhook(ctx, participantId, body.url)
+    return reply.created(
+        ctx, WebhookOut.of(webhook), f"/v1/participants/{participantId}/webhooks/{webhook.id}", 1
+    )
+
+
+@router.get("/{participantId}/webhooks")
+def list_webhooks(participantId: str, ctx: Reader) -> WebhooksOut:
+    """List the webhooks of an organisation, and the key that verifies their signatures."""
+    items = [WebhookOut.of(w) for w in service.list_webhooks(ctx, participantId)]
+    return WebhooksOut(items=items, public_key=service.webhook_public_key(ctx.settings))
+
+
+@router.get("/{participantId}/webhooks/{webhookId}", response_model=WebhookOut)
+def get_webhook(participantId: str, webhookId: str, ctx: Reader, reply: Replies) -> Response:
+    """Read one webhook."""
+    webhook = service.get_webhook(ctx, participantId, webhookId)
+    return reply.read(WebhookOut.of(webhook), webhook.revision)
+
+
+@router.delete("/{participantId}/webhooks/{webhookId}", status_code=204)
+def remove_webhook(participantId: str, webhookId: str, ctx: Writer, reply: Replies) -> Response:
+    """Forget a webhook. Needs If-Match."""
+    reply.changing(service.get_webhook(ctx, participantId, webhookId).revision)
+    service.remove_webhook(ctx, participantId, webhookId)
+    return Response(status_code=204)
 
 
 def _out(ctx: Context, participant: Participant) -> ParticipantOut:

@@ -35,7 +35,9 @@ def may_see(actor: Actor, participant: Participant) -> bool:
 
 def may_change(actor: Actor, participant_id: str) -> bool:
     """Tell whether the actor administers an organisation: its own administrators and the exchange's do."""
-    return actor.oversees(Role.ADMIN) or (actor.participant_id == participant_id and actor.has_role(Role.ADMIN))
+    return actor.oversees(Role.ADMIN) or (
+        actor.participant_id == participant_id and actor.has_role(Role.ADMIN)
+    )
 
 
 def decide_move(actor: Actor, participant: Participant, move: str) -> ParticipantState:
@@ -49,7 +51,9 @@ def decide_move(actor: Actor, participant: Participant, move: str) -> Participan
     after = MOVES.get((state, move))
     if after is None or participant.is_exchange:
         raise ParticipantMoveNotPossible(
-            "The exchange's own organisation stays." if participant.is_exchange else f"{state} allows no {move}.",
+            "The exchange's own organisation stays."
+            if participant.is_exchange
+            else f"{state} allows no {move}.",
             remedy=None if participant.is_exchange else f"Possible now: {', '.join(possible) or 'nothing'}.",
             state=state.value,
             possible=[] if participant.is_exchange else possible,

@@ -6,12 +6,14 @@ from pydantic import Field, StringConstraints, model_validator
 
 from datahub.audit import Entry
 from datahub.kernel.rest import Line, Schema, Slug, UtcInstant
-from datahub.participants.models import Participant, ParticipantState, Person, Role, Scheme
+from datahub.participants.models import Participant, ParticipantState, Person, Role, Scheme, Webhook
 
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=320)
 ]
-WebUrl = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s]+$", max_length=2000)]
+WebUrl = Annotated[
+    str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s]+$", max_length=2000)
+]
 
 
 class ApplicationIn(Schema):
@@ -38,7 +40,9 @@ class ParticipantPatch(Schema):
         if not self.model_fields_set:
             msg = "name at least one field to change"
             raise ValueError(msg)
-        nulled = [n for n in ("name", "contact_email") if n in self.model_fields_set and getattr(self, n) is None]
+        nulled = [
+            n for n in ("name", "contact_email") if n in self.model_fields_set and getattr(self, n) is None
+        ]
         if nulled:
             msg = f"{nulled[0]} cannot be null"
             raise ValueError(msg)
@@ -128,3 +132,32 @@ class HistoryOut(Schema):
     """All moves of a thing's life, oldest first."""
 
     items: list[TransitionOut]
+
+
+class WebhookIn(Schema):
+    """An address to be told when something of the organisation's own has happened."""
+
+    url: WebUrl = Field(description="https, port 443 or 8443, out in the open internet.")
+
+
+class WebhookOut(Schema):
+    """A webhook, and when it last took a message."""
+
+    id: str
+    participant_id: str
+    url: str
+    is_active: bool
+    created_at: UtcInstant
+    last_taken_at: UtcInstant | None
+
+    @classmethod
+    def of(cls, webhook: Webhook) -> Self:
+        """Shape a row."""
+        return cls.model_validate(webhook.model_dump(exclude={"revision"}))
+
+
+class WebhooksOut(Schema):
+    """All webhooks of an organisation, and the key that verifies their signatures."""
+
+    items: list[WebhookOut]
+    public_key: str = Field(description="Ed25519, as whpk_<base64> (Standard Webhooks 1.0, v1a).")

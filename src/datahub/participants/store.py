@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from datahub.kernel.context import Actor, Context
 from datahub.kernel.paging import Page, PageRequest, SortKey, read_page
-from datahub.participants.models import LegalIdentifier, Participant, ParticipantState, Person, Role
+from datahub.participants.models import LegalIdentifier, Participant, ParticipantState, Person, Role, Webhook
 
 
 def participant_by_id(session: Session, participant_id: str) -> Participant | None:
@@ -78,3 +78,15 @@ def people_page(ctx: Context, participant_id: str, request: PageRequest) -> Page
 def all_people(session: Session, participant_id: str) -> Sequence[Person]:
     """Return all people of one organisation, for rules that look at all of them."""
     return session.exec(select(Person).where(Person.participant_id == participant_id)).all()
+
+
+def webhook_by_id(session: Session, participant_id: str, webhook_id: str) -> Webhook | None:
+    """Return one webhook of one organisation."""
+    found = select(Webhook).where(Webhook.id == webhook_id, Webhook.participant_id == participant_id)
+    return session.exec(found).first()
+
+
+def webhooks_of(session: Session, participant_ids: Sequence[str]) -> Sequence[Webhook]:
+    """Return the webhooks of some organisations, oldest first."""
+    found = select(Webhook).where(col(Webhook.participant_id).in_(participant_ids)).order_by(col(Webhook.id))
+    return session.exec(found).all()

@@ -69,7 +69,7 @@ def problem_page(kind: type[Refusal]) -> str:
     """Write the page behind a problem's `type`."""
     return page(
         kind.title,
-        f'<h1>{escape(kind.title)}</h1><p>{escape(meaning(kind))}</p>'
+        f"<h1>{escape(kind.title)}</h1><p>{escape(meaning(kind))}</p>"
         f"<p class=soft>Code <code>{kind.code()}</code> · HTTP status {status_of_kind(kind)}</p>"
         '<p><a href="/problems">All refusals</a></p>',
     )
@@ -82,7 +82,10 @@ def problem_index() -> str:
         f"<td>{escape(meaning(k))}</td></tr>"
         for k in refusals()
     )
-    return page("Refusals", f"<h1>Refusals</h1><table><tr><th>Code</th><th>Status</th><th>Meaning</th></tr>{rows}</table>")
+    return page(
+        "Refusals",
+        f"<h1>Refusals</h1><table><tr><th>Code</th><th>Status</th><th>Meaning</th></tr>{rows}</table>",
+    )
 
 
 def landing(name: str) -> str:
@@ -94,8 +97,13 @@ def landing(name: str) -> str:
         ("/.well-known/oauth-authorization-server", "Authorization server", "RFC 8414 metadata"),
         ("/health/ready", "Health", "whether the exchange can serve"),
     )
-    items = "".join(f'<tr><td><a href="{href}">{text}</a></td><td class=soft>{why}</td></tr>' for href, text, why in links)
-    return page(name, f"<h1>{escape(name)}</h1><p>A trusted data exchange: open metadata, closed data, one log.</p><table>{items}</table>")
+    items = "".join(
+        f'<tr><td><a href="{href}">{text}</a></td><td class=soft>{why}</td></tr>' for href, text, why in links
+    )
+    return page(
+        name,
+        f"<h1>{escape(name)}</h1><p>A trusted data exchange: open metadata, closed data, one log.</p><table>{items}</table>",
+    )
 
 
 def page(title: str, body: str) -> str:

@@ -72,7 +72,11 @@ def problem_page(code: str) -> Response:
 def openapi(request: Request) -> Response:
     """Give the OpenAPI document (NL API Design Rules /core/publish-openapi: open to all origins)."""
     body = orjson.dumps(request.app.state.openapi_published)
-    return Response(body, media_type="application/json", headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"})
+    return Response(
+        body,
+        media_type="application/json",
+        headers={"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"},
+    )
 
 
 @router.get("/health/live")
@@ -89,7 +93,9 @@ def ready(request: Request) -> dict[str, str]:
         with db.transaction(door.engine, is_read=True) as session:
             session.execute(text("select 1 from participant limit 1"))
     except Exception as fault:
-        raise NotReady("The database does not answer.", remedy="Operators: `datahub migrate`, then look at the log.") from fault
+        raise NotReady(
+            "The database does not answer.", remedy="Operators: `datahub migrate`, then look at the log."
+        ) from fault
     return {"status": "ready"}
 
 
@@ -98,7 +104,9 @@ def security_txt(request: Request) -> Response:
     """Say where to report a weakness (RFC 9116)."""
     door: Door = request.app.state.door
     expires = rfc3339((door.clock() + timedelta(days=180)).replace(hour=0, minute=0, second=0, microsecond=0))
-    contact = f"Contact: mailto:{door.settings.contact_email}\nExpires: {expires}\nPreferred-Languages: nl, en\n"
+    contact = (
+        f"Contact: mailto:{door.settings.contact_email}\nExpires: {expires}\nPreferred-Languages: nl, en\n"
+    )
     return PlainTextResponse(contact)
 
 

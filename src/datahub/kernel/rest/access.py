@@ -65,7 +65,9 @@ class _BearerToken(OAuth2):
 
 
 _bearer = _BearerToken(
-    flows=OAuthFlows(clientCredentials=OAuthFlowClientCredentials(tokenUrl="/oauth/token", scopes=dict(SCOPES))),
+    flows=OAuthFlows(
+        clientCredentials=OAuthFlowClientCredentials(tokenUrl="/oauth/token", scopes=dict(SCOPES))
+    ),
     scheme_name="oauth2",
     description="Access token (RFC 9068) from /oauth/token, by the client_credentials grant.",
     auto_error=False,
@@ -112,7 +114,9 @@ def _check_scope(actor: Actor, needed: list[str], *, is_open: bool) -> None:
         return
     if actor.is_anonymous:
         detail = "This address needs an access token."
-        raise Unauthenticated(detail, remedy="Get a token at /oauth/token and send `Authorization: Bearer …`.")
+        raise Unauthenticated(
+            detail, remedy="Get a token at /oauth/token and send `Authorization: Bearer …`."
+        )
     missing = [s for s in needed if s not in actor.scopes]
     if missing:
         raise InsufficientScope(
@@ -122,7 +126,7 @@ def _check_scope(actor: Actor, needed: list[str], *, is_open: bool) -> None:
         )
 
 
-def allow(scope: str, *, is_logged: bool = False) -> Any:  # noqa: ANN401 — FastAPI's marker types are not public
+def allow(scope: str, *, is_logged: bool = False) -> Any:
     """Let in actors whose token carries the scope; gives the route its `Context`.
 
     `is_logged`: a GET that leaves an entry in the access log, and so needs a writing transaction.
@@ -134,7 +138,7 @@ def allow(scope: str, *, is_logged: bool = False) -> Any:  # noqa: ANN401 — Fa
     return params.Security(dependency=opener, scopes=[scope], scope="function")
 
 
-def allow_anyone(*, is_logged: bool = False) -> Any:  # noqa: ANN401 — as above
+def allow_anyone(*, is_logged: bool = False) -> Any:
     """Let in everybody; a token that is sent is still checked and gives its actor."""
     opener = open_logging_context if is_logged else open_context
     return params.Security(dependency=opener, scopes=[ANYONE], scope="function")

@@ -88,7 +88,10 @@ def publish(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 def method_finder(document: Mapping[str, Any]) -> Callable[[str], tuple[str, ...]]:
     """Return a function that tells which methods an address has, over all routes that match it."""
-    known = [(compile_path(path)[0], tuple(m.upper() for m in item if m in _METHODS)) for path, item in document["paths"].items()]
+    known = [
+        (compile_path(path)[0], tuple(m.upper() for m in item if m in _METHODS))
+        for path, item in document["paths"].items()
+    ]
 
     def methods_of(path: str) -> tuple[str, ...]:
         found = {method for pattern, methods in known if pattern.match(path) for method in methods}
@@ -114,7 +117,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if operation.pop("x-needs-if-match", False) or method in ("patch", "put", "delete"):
         parameters.append(_IF_MATCH)
     for status in _refusals_of(path, method, operation, is_open=is_open):
-        responses.setdefault(status, {"description": _REFUSALS[status], "content": {"application/problem+json": _PROBLEM}})
+        responses.setdefault(
+            status, {"description": _REFUSALS[status], "content": {"application/problem+json": _PROBLEM}}
+        )
     for status, response in responses.items():
         headers = response.setdefault("headers", {})
         headers["API-Version"] = {"description": "Full version of the API.", "schema": {"type": "string"}}

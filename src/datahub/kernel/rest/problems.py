@@ -146,9 +146,13 @@ def problem(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
     if status == STATUS[Unavailable]:
         out.setdefault("Retry-After", str(RETRY_AFTER_S))
     if status == STATUS[Unauthenticated]:
-        out["WWW-Authenticate"] = _challenge(request, "invalid_token" if "authorization" in request.headers else None)
+        out["WWW-Authenticate"] = _challenge(
+            request, "invalid_token" if "authorization" in request.headers else None
+        )
     if isinstance(refusal, InsufficientScope):
-        out["WWW-Authenticate"] = _challenge(request, "insufficient_scope", str(refusal.facts.get("scope", "")))
+        out["WWW-Authenticate"] = _challenge(
+            request, "insufficient_scope", str(refusal.facts.get("scope", ""))
+        )
     return Response(orjson.dumps(body, default=str), status, out, PROBLEM_JSON)
 
 
@@ -200,7 +204,9 @@ def _on_http(request: Request, fault: Exception) -> Response:
     headers: dict[str, str] = {}
     match fault.status_code:
         case 404:
-            refusal = NoSuchRoute("Nothing lives at this address.", remedy="See /v1/openapi.json for all addresses.")
+            refusal = NoSuchRoute(
+                "Nothing lives at this address.", remedy="See /v1/openapi.json for all addresses."
+            )
         case 405:
             allow = request.app.state.door.methods_of(path)
             headers["Allow"] = ", ".join(allow)
@@ -208,7 +214,9 @@ def _on_http(request: Request, fault: Exception) -> Response:
         case 413:
             refusal = TooLarge("The request body is larger than this address takes.")
         case 400:
-            refusal = InvalidBody("The request body could not be read.", faults=[Fault("", str(fault.detail))])
+            refusal = InvalidBody(
+                "The request body could not be read.", faults=[Fault("", str(fault.detail))]
+            )
         case _:  # pragma: no cover — the framework raises no other
             raise fault
     return problem(request, refusal, headers)
@@ -235,7 +243,9 @@ def fault_of(error: Mapping[str, Any]) -> Fault:
         position = rest[0] if rest else 0
         return Fault("", f"not JSON: {error['ctx'].get('error', '')} at character {position}", "invalid-json")
     # Tagged unions add the tag to the location; a pointer names what was sent, so those stay harmless extras.
-    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in rest if part != "[key]")
+    pointer = "".join(
+        "/" + str(part).replace("~", "~0").replace("/", "~1") for part in rest if part != "[key]"
+    )
     prefix = "" if where == "body" else f"/{where}"
     more: dict[str, JsonValue] = {}
     return Fault(prefix + pointer, _sentence(error), error["type"].replace("_", "-"), more)

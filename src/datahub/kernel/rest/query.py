@@ -24,7 +24,9 @@ def _paging(
     page_size: Annotated[
         int, Query(alias="pageSize", ge=1, le=MAX_PAGE_SIZE, description="Rows in a page.")
     ] = DEFAULT_PAGE_SIZE,
-    cursor: Annotated[str | None, Query(max_length=2000, description="nextCursor or prevCursor of a page.")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=2000, description="nextCursor or prevCursor of a page.")
+    ] = None,
 ) -> _Paging:
     return _Paging(page_size, cursor)
 

@@ -85,7 +85,8 @@ class Reply:
             return
         if stored.fingerprint != self._fingerprint():
             raise IdempotencyKeyReused(
-                "This Idempotency-Key came before with another request.", remedy="Use a new key for a new request."
+                "This Idempotency-Key came before with another request.",
+                remedy="Use a new key for a new request.",
             )
         raise Replay(stored)
 
@@ -100,7 +101,12 @@ class Reply:
             ctx.session.exec(delete(StoredReply).where(col(StoredReply.at) < ctx.now - KEY_LIFE))
             ctx.session.add(
                 StoredReply(
-                    key=key, fingerprint=self._fingerprint(), at=ctx.now, status=201, headers=headers, body=body
+                    key=key,
+                    fingerprint=self._fingerprint(),
+                    at=ctx.now,
+                    status=201,
+                    headers=headers,
+                    body=body,
                 )
             )
             try:
@@ -150,7 +156,8 @@ class Reply:
         if not 0 < len(key) <= MAX_KEY_LENGTH:
             detail = f"must have 1 to {MAX_KEY_LENGTH} characters"
             raise InvalidIdempotencyKey(
-                f"The Idempotency-Key {detail}.", faults=[Fault("/header/Idempotency-Key", detail, "invalid-key")]
+                f"The Idempotency-Key {detail}.",
+                faults=[Fault("/header/Idempotency-Key", detail, "invalid-key")],
             )
         owner = ctx.actor.client_id or "anonymous"
         return hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()

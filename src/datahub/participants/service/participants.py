@@ -28,9 +28,7 @@ from datahub.participants.models import (
     Scheme,
 )
 
-_MOVE_ACTIONS = tuple(f"participant.{move}" for move in dict.fromkeys(m for _, m in rules.MOVES)) + (
-    "participant.apply",
-)
+_MOVE_ACTIONS = ("participant.apply", *sorted({f"participant.{move}" for _, move in rules.MOVES}))
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,7 @@ def identifiers_of(ctx: Context, participant_ids: Sequence[str]) -> Mapping[str,
 
 def change_participant(ctx: Context, participant_id: str, changes: Mapping[str, str | None]) -> Participant:
     """Change name, contact or website. Raises ParticipantNotFound, ParticipantMoveNotAllowed."""
-    participant = get_participant(ctx, participant_id)
-    _must_administer(ctx, participant)
+    participant = administered(ctx, participant_id)
     for name, value in changes.items():
         setattr(participant, name, value)
     participant.revision += 1
@@ -144,15 +141,13 @@ def move_participant(ctx: Context, participant_id: str, move: str, reason: str |
 
 def participant_history(ctx: Context, participant_id: str) -> Sequence[Entry]:
     """Return the moves of an organisation's life, oldest first. Raises ParticipantNotFound."""
-    participant = get_participant(ctx, participant_id)
-    _must_administer(ctx, participant)
+    administered(ctx, participant_id)
     return history(ctx, participant_id, _MOVE_ACTIONS)
 
 
 def add_person(ctx: Context, participant_id: str, name: str, email: str, roles: Sequence[Role]) -> Person:
     """Add somebody who acts for an organisation. Raises ParticipantNotFound, ParticipantMoveNotAllowed, PersonExists."""
-    participant = get_participant(ctx, participant_id)
-    _must_administer(ctx, participant)
+    administered(ctx, participant_id)
     if store.person_by_email(ctx.session, participant_id, email):
         detail = "The organisation already has a person with this e-mail address."
         raise PersonExists(detail, faults=[Fault("/email", "taken", "taken")])
@@ -171,8 +166,7 @@ def add_person(ctx: Context, participant_id: str, name: str, email: str, roles: 
 
 def get_person(ctx: Context, participant_id: str, person_id: str) -> Person:
     """Return one person of an organisation the actor administers. Raises ParticipantNotFound, PersonNotFound."""
-    participant = get_participant(ctx, participant_id)
-    _must_administer(ctx, participant)
+    administered(ctx, participant_id)
     person = store.person_by_id(ctx.session, participant_id, person_id)
     if person is None:
         detail = "No person with this id in this organisation."
@@ -182,8 +176,7 @@ def get_person(ctx: Context, participant_id: str, person_id: str) -> Person:
 
 def list_people(ctx: Context, participant_id: str, request: PageRequest) -> Page[Person]:
     """Return the people of an organisation the actor administers. Raises ParticipantNotFound."""
-    participant = get_participant(ctx, participant_id)
-    _must_administer(ctx, participant)
+    administered(ctx, participant_id)
     return store.people_page(ctx, participant_id, request)
 
 
@@ -207,14 +200,21 @@ def change_person(
     person.roles = sorted(set(roles)) if roles is not None else person.roles
     person.is_active = is_active if is_active is not None else person.is_active
     person.revision += 1
-    record(ctx, "person.change", About(thing_id=person.id, details={"roles": person.roles, "active": person.is_active}))
+    record(
+        ctx,
+        "person.change",
+        About(thing_id=person.id, details={"roles": person.roles, "active": person.is_active}),
+    )
     return person
 
 
-def _must_administer(ctx: Context, participant: Participant) -> None:
+def administered(ctx: Context, participant_id: str) -> Participant:
+    """Return an organisation the actor administers. Raises ParticipantNotFound, ParticipantMoveNotAllowed."""
+    participant = get_participant(ctx, participant_id)
     if not rules.may_change(ctx.actor, participant.id):
         detail = "Only an administrator of this organisation, or of the exchange, may do this."
         raise ParticipantMoveNotAllowed(detail)
+    return participant
 
 
 def _checked(identifiers: Mapping[Scheme, str]) -> dict[Scheme, str]:

@@ -1,0 +1,110 @@
+"""Commands that keep running: `serve` and `worker`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from starlette.types import ASGIApp
+
+    from datahub.kernel.settings import Settings
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, help="Server processes.")
+@click.option(
+    "--with-worker/--without-worker",
+    default=True,
+    show_default=True,
+    help="Run the worker in this process too.",
+)
+def serve(host: str, port: int, workers: int, *, with_worker: bool) -> None:
+    r"""Run the exchange's HTTP server.
+
+    With more than one process, run `datahub worker` beside it and pass --without-worker.
+
+    \b
+    Example:
+      DATAHUB_HOME=./region datahub serve --port 8000
+    """
+    import uvicorn
+
+    from datahub.kernel.settings import Settings
+
+    _must_be_ready(Settings())
+    stop = _start_worker() if with_worker and workers == 1 else None
+    uvicorn.run(
+        "datahub.cli.serve:application",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        server_header=False,
+        date_header=True,
+        log_level="warning",
+        timeout_graceful_shutdown=30,
+    )
+    if stop is not None:
+        stop.set()
+
+
+@click.command()
+def worker() -> None:
+    """Run what the clock and the outbox ask for: deadlines, expiry, key rotation, messages.
+
+    Stops after its present task on SIGTERM or Ctrl-C; running two does no harm.
+    """
+    import signal
+    from threading import Event
+
+    import datahub.worker
+    from datahub.kernel.settings import Settings
+
+    settings = Settings()
+    _must_be_ready(settings)
+    stop = Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    click.echo("Working; Ctrl-C ends.", err=True)
+    datahub.worker.run(settings, stop)
+
+
+def application() -> "ASGIApp":
+    """Return the app of one server process, from its settings."""
+    from datahub.app import create_app
+    from datahub.kernel.settings import Settings
+
+    return create_app(Settings())
+
+
+def _start_worker() -> "Event":
+    from threading import Event, Thread
+
+    import datahub.worker
+    from datahub.kernel.settings import Settings
+
+    stop = Event()
+    Thread(target=datahub.worker.run, args=(Settings(), stop), daemon=True, name="worker").start()
+    return stop
+
+
+def _must_be_ready(settings: "Settings") -> None:
+    from sqlalchemy import inspect
+
+    from datahub.kernel import db
+
+    engine = db.make_engine(settings.database_url)
+    try:
+        is_made = inspect(engine).has_table("participant")
+        settings.derive_key("page-cursor")
+    except RuntimeError as fault:
+        raise click.ClickException(str(fault)) from fault
+    finally:
+        engine.dispose()
+    if not is_made:
+        hint = f"there is no exchange in {settings.home} yet: run `datahub init` first"
+        raise click.ClickException(hint)

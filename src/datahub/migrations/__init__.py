@@ -1,0 +1,54 @@
+"""The schema's history: Alembic migrations, run from code, the same on SQLite and PostgreSQL.
+
+Rules: expand, backfill, enforce; one head; a migration never imports the models, because they move on.
+"""
+
+from importlib import import_module
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+from sqlmodel import SQLModel
+
+# Importing a module of tables puts them in the metadata that `check` compares with the database.
+TABLES = (
+    "datahub.kernel.outbox",
+    "datahub.kernel.rest.reply",
+    "datahub.audit.models",
+    "datahub.participants.models",
+    "datahub.oauth.models",
+    "datahub.catalog.models",
+    "datahub.contracts.models",
+    "datahub.transfers.models",
+)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to the newest schema; does nothing when it is there already."""
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "head")
+
+
+def check(engine: Engine) -> None:
+    """Compare the database with the models. Raises alembic.util.exc.CommandError with the differences."""
+    for name in TABLES:
+        import_module(name)
+    with engine.begin() as connection:
+        config = _config(connection)
+        config.attributes["target_metadata"] = SQLModel.metadata
+        command.check(config)
+
+
+def heads() -> list[str]:
+    """Return the heads of the history; there must be one."""
+    return list(ScriptDirectory.from_config(_config()).get_heads())
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("datahub.migrations")))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
