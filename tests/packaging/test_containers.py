@@ -6,10 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import pytest
 import yaml
 
+from datahub.cli import main
 from datahub.kernel.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +75,16 @@ def test_every_setting_is_one_the_exchange_knows(compose: dict[str, Any], docker
     named |= set(re.findall(r"DATAHUB_\w+(?==)", dockerfile))
     known = {f"DATAHUB_{field.upper()}" for field in Settings.model_fields}
     assert {name for name in named if name.startswith("DATAHUB_")} <= known
+
+
+def test_every_command_is_one_the_exchange_knows(compose: dict[str, Any], dockerfile: str) -> None:
+    commands = [each["command"] for each in compose["services"].values() if each["image"] == "datahub:local"]
+    commands.append(json.loads(dockerfile.rpartition("\nCMD ")[2]))
+    group = click.Context(main)
+    for name, *arguments in commands:
+        command = main.get_command(group, name)
+        assert command is not None, name
+        command.make_context(name, arguments)  # raises for an option it does not know
 
 
 def test_the_image_runs_as_nobody_in_particular(dockerfile: str) -> None:
