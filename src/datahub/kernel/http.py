@@ -41,7 +41,8 @@ def check_url(url: str, settings: Settings) -> None:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
         raise AddressNotAllowed("This is not a URL.", url=url) from None
     if parts.username or parts.password or parts.fragment or not parts.hostname:
         raise AddressNotAllowed("A callback URL has a host, and neither user, password nor fragment.")
