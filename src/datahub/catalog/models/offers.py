@@ -68,7 +68,7 @@ class OfferVersion(SQLModel, table=True):
     policy_hash: str = Field(sa_column=Column(String(80), nullable=False))
     text_nl: str = Field(sa_column=Column(Text, nullable=False))
     text_en: str = Field(sa_column=Column(Text, nullable=False))
-    labels: list[dict[str, Any]] = Field(sa_column=Column(db.Json, nullable=False))
+    labels: dict[str, str] = Field(sa_column=Column(db.Json, nullable=False))
     questions: list[dict[str, Any]] = Field(sa_column=Column(db.Json, nullable=False))
     automatic: dict[str, Any] | None = Field(default=None, sa_column=Column(db.Json))
     deadline_days: int = Field(sa_column=Column(Integer, nullable=False))

@@ -7,7 +7,7 @@ not anybody has written so.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from difflib import ndiff
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,6 @@ import orjson
 
 from datahub.contracts.errors import AgreementMoveNotAllowed, AgreementMoveNotPossible, InvalidMove
 from datahub.contracts.models import Agreement, AgreementState, Party
-from datahub.kernel.clock import rfc3339
 from datahub.kernel.context import Actor
 from datahub.kernel.errors import Fault
 from datahub.participants import ParticipantState, Role
@@ -194,8 +193,8 @@ def statement(agreement: Agreement) -> dict[str, Any]:
         "purpose": agreement.purpose,
         "policyHash": agreement.policy_hash,
         "textHash": {"nl": agreement.text_nl_hash, "en": agreement.text_en_hash},
-        "validFrom": rfc3339(agreement.valid_from),
-        "validUntil": rfc3339(agreement.valid_until) if agreement.valid_until else None,
+        "validFrom": written(agreement.valid_from),
+        "validUntil": written(agreement.valid_until) if agreement.valid_until else None,
         "supersedes": agreement.supersedes_id,
     }
 
@@ -214,21 +213,39 @@ class Covenant:
 
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
-    "nl": ("Aanbieder", "Afnemer", "Dataset", "Doel", "Geldig vanaf", "Geldig tot", "onbepaalde tijd", "niet genoemd"),
-    "en": ("Provider", "Consumer", "Dataset", "Purpose", "Valid from", "Valid until", "further notice", "not stated"),
+    "nl": (
+        "Aanbieder",
+        "Afnemer",
+        "Dataset",
+        "Doel",
+        "Geldig vanaf",
+        "Geldig tot",
+        "onbepaalde tijd",
+        "niet genoemd",
+    ),
+    "en": (
+        "Provider",
+        "Consumer",
+        "Dataset",
+        "Purpose",
+        "Valid from",
+        "Valid until",
+        "further notice",
+        "not stated",
+    ),
 }
 
 
 def words_of(covenant: Covenant, language: str) -> str:
     """Return an agreement in plain language: who, what, why, how long, and then the policy's own words."""
     provider, consumer, dataset, purpose, since, until, endless, unstated = _WORDS[language]
-    end = rfc3339(covenant.valid_until) if covenant.valid_until else endless
+    end = written(covenant.valid_until) if covenant.valid_until else endless
     lines = (
         f"{provider}: {covenant.provider}",
         f"{consumer}: {covenant.consumer}",
         f"{dataset}: {covenant.dataset.get(language) or next(iter(covenant.dataset.values()), '')}",
         f"{purpose}: {covenant.purpose.get(language) or unstated}",
-        f"{since}: {rfc3339(covenant.valid_from)}",
+        f"{since}: {written(covenant.valid_from)}",
         f"{until}: {end}",
     )
     return "\n".join(lines) + "\n\n" + covenant.policy_text[language].strip() + "\n"
@@ -251,5 +268,10 @@ def changes_between(old: Agreement, new: Agreement) -> list[dict[str, Any]]:
     return differing
 
 
+def written(instant: datetime) -> str:
+    """Write an instant as RFC 3339 in UTC with `Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def _instant(instant: datetime | None) -> str | None:
-    return rfc3339(instant) if instant else None
+    return written(instant) if instant else None

@@ -1,0 +1,125 @@
+"""REST routes of offers and policy templates."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
+from datahub.catalog.schemas.offers import (
+    OfferCheckOut,
+    OfferHistoryOut,
+    OfferIn,
+    OfferOut,
+    OfferTransitionOut,
+    TemplateOut,
+    TemplatesOut,
+)
+from datahub.catalog.service import offers as service
+from datahub.kernel.context import Context
+from datahub.kernel.rest import (
+    PageOut,
+    Paging,
+    Replies,
+    Reply,
+    TransitionIn,
+    allow,
+    allow_anyone,
+    page_out,
+)
+from datahub.kernel.rest.accept import choose
+from datahub.policy import templates
+
+router = APIRouter(tags=["offers"])
+
+Anyone = Annotated[Context, allow_anyone()]
+Publisher = Annotated[Context, allow("catalog:write")]
+
+OFFERS = "/v1/datasets/{datasetId}/offers"
+JSON, JSON_LD = "application/json", "application/ld+json"
+LINKED: dict[int | str, dict[str, Any]] = {200: {"content": {JSON_LD: {"schema": {"type": "object"}}}}}
+
+
+@router.get("/v1/policy-templates")
+def list_policy_templates(ctx: Anyone) -> TemplatesOut:
+    """List the policy templates, with the schema of their parameters and their wording."""
+    del ctx
+    return TemplatesOut(items=[TemplateOut.of(each) for each in templates()])
+
+
+@router.post(OFFERS, status_code=201, response_model=OfferOut)
+def make_offer(
+    datasetId: str,
+    body: OfferIn,
+    ctx: Publisher,
+    reply: Replies,
+    is_check: Annotated[
+        bool, Query(alias="validateOnly", description="Check and answer 200; keep nothing.")
+    ] = False,
+) -> Response:
+    """Make a draft offer: a policy on a dataset, from a template or in ODRL. All faults are named at once."""
+    reply.once(ctx)
+    offer, version = service.make_offer(ctx, datasetId, body.terms(), is_check=is_check)
+    if is_check:
+        return reply.read(OfferCheckOut.of(version))
+    return reply.created(ctx, OfferOut.of(offer, version), _where(offer), offer.revision)
+
+
+@router.get(OFFERS)
+def list_offers(
+    datasetId: str, ctx: Anyone, paging: Paging, state: OfferState | None = None
+) -> PageOut[OfferOut]:
+    """List the offers of a dataset: open ones for everybody, all of them for its provider."""
+    page, versions = service.list_offers(
+        ctx, datasetId, paging.request({"of": datasetId, "state": state}), state
+    )
+    return page_out(page, lambda offer: OfferOut.of(offer, versions[offer.id]))
+
+
+@router.get(OFFERS + "/{offerId}", response_model=OfferOut, responses=LINKED)
+def get_offer(datasetId: str, offerId: str, ctx: Anyone, reply: Replies) -> Response:
+    """Read an offer with its current terms; as application/ld+json the ODRL Offer alone."""
+    offer, version = service.get_offer(ctx, datasetId, offerId)
+    return _answer(reply, offer, version, offer.revision)
+
+
+@router.get(OFFERS + "/{offerId}/versions/{version}", response_model=OfferOut, responses=LINKED)
+def get_offer_version(datasetId: str, offerId: str, version: int, ctx: Anyone, reply: Replies) -> Response:
+    """Read an offer with an earlier version of its terms."""
+    offer, terms = service.get_offer(ctx, datasetId, offerId, version)
+    return _answer(reply, offer, terms, f"{offer.revision}.{terms.number}")
+
+
+@router.put(OFFERS + "/{offerId}", response_model=OfferOut)
+def change_offer(datasetId: str, offerId: str, body: OfferIn, ctx: Publisher, reply: Replies) -> Response:
+    """Write the next version of an offer's terms; earlier versions stay as they are. Needs If-Match."""
+    reply.changing(service.offer_to_change(ctx, datasetId, offerId).revision)
+    offer, version = service.change_offer(ctx, datasetId, offerId, body.terms())
+    return reply.read(OfferOut.of(offer, version), offer.revision)
+
+
+@router.post(OFFERS + "/{offerId}/transitions", status_code=201, response_model=OfferOut)
+def move_offer(datasetId: str, offerId: str, body: TransitionIn, ctx: Publisher, reply: Replies) -> Response:
+    """Open, close or reopen an offer."""
+    reply.once(ctx)
+    offer, version = service.move_offer(ctx, datasetId, offerId, body.move, body.reason)
+    return reply.created(ctx, OfferOut.of(offer, version), _where(offer), offer.revision)
+
+
+@router.get(OFFERS + "/{offerId}/transitions")
+def offer_history(datasetId: str, offerId: str, ctx: Publisher) -> OfferHistoryOut:
+    """Read all that happened to an offer."""
+    entries = service.offer_history(ctx, datasetId, offerId)
+    return OfferHistoryOut(items=[OfferTransitionOut.of(entry) for entry in entries])
+
+
+def _where(offer: Offer) -> str:
+    return f"/v1/datasets/{offer.dataset_id}/offers/{offer.id}"
+
+
+def _answer(reply: Reply, offer: Offer, version: OfferVersion, etag: str | int) -> Response:
+    if choose(reply.request.headers.get("accept"), (JSON, JSON_LD)) == JSON:
+        return reply.read(OfferOut.of(offer, version), etag, is_public=True)
+    headers = {"ETag": f'"{etag}-ld"', "Cache-Control": "no-cache", "Vary": "Accept"}
+    return Response(orjson.dumps(service.linked(version)), 200, headers, JSON_LD)

@@ -1,0 +1,96 @@
+"""What may happen to an offer, and who may see it. Pure: no database, no clock."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from datahub.catalog.errors.offers import OfferMoveNotPossible, OfferNotYours
+from datahub.catalog.models.datasets import DatasetState
+from datahub.catalog.models.offers import Offer, OfferState
+from datahub.kernel.context import Actor
+from datahub.kernel.errors import Fault
+from datahub.participants import Role
+
+S = OfferState
+# (state, move) → state. A closed offer takes no new requests; agreements made under it go on.
+OFFER_MOVES: Mapping[tuple[S, str], S] = {
+    (S.DRAFT, "open"): S.OPEN,
+    (S.DRAFT, "close"): S.CLOSED,
+    (S.OPEN, "close"): S.CLOSED,
+    (S.CLOSED, "reopen"): S.OPEN,
+}
+MOVES = tuple(dict.fromkeys(move for _, move in OFFER_MOVES))
+_CHANGERS = (Role.PUBLISHER, Role.ADMIN)
+
+
+@dataclass(frozen=True)
+class OfferTerms:
+    """What a publisher says an offer is: a template with parameters or a policy, and how requests are handled.
+
+    `automatic`: ODRL constraints; a request for which all hold needs no person. None: a person decides.
+    `deadline_days`: how long the provider has to answer a request.
+    """
+
+    title: Mapping[str, str]
+    template: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    policy: Mapping[str, Any] | None = None
+    questions: Sequence[Mapping[str, Any]] = ()
+    automatic: Sequence[Mapping[str, Any]] | None = None
+    deadline_days: int = 14
+
+
+def may_see_offer(actor: Actor, offer: Offer) -> bool:
+    """Tell whether the actor may see an offer: open ones are for everybody, others for their provider."""
+    is_own = actor.participant_id == offer.provider_id
+    return offer.state == S.OPEN or is_own or actor.oversees(Role.ADMIN, Role.AUDITOR)
+
+
+def must_offer_for(actor: Actor, provider_id: str) -> None:
+    """Let only publishers and administrators of the provider itself pass. Raises OfferNotYours."""
+    if actor.participant_id != provider_id or not actor.has_role(*_CHANGERS):
+        detail = "Only a publisher of the organisation that provides the dataset may do this."
+        raise OfferNotYours(detail, roles=sorted(_CHANGERS))
+
+
+def decide_offer_move(offer: Offer, dataset_state: str, move: str) -> OfferState:
+    """Return the state after a move. Raises OfferMoveNotPossible."""
+    state = S(offer.state)
+    after = OFFER_MOVES.get((state, move))
+    if after is None:
+        possible = [m for (s, m) in OFFER_MOVES if s is state]
+        raise OfferMoveNotPossible(
+            f"An offer that is {state} allows no {move}.",
+            remedy=f"Possible now: {', '.join(possible)}.",
+            state=state.value,
+            possible=[*possible],
+        )
+    if after is S.OPEN and dataset_state == DatasetState.WITHDRAWN:
+        detail = "The dataset has been withdrawn; nobody can be given it any more."
+        raise OfferMoveNotPossible(detail, state=state.value, possible=[])
+    return after
+
+
+def question_faults(questions: Sequence[Mapping[str, Any]]) -> list[Fault]:
+    """Return a fault for each question whose id was used before it."""
+    ids = [question["id"] for question in questions]
+    return [
+        Fault(f"/questions/{at}/id", f"{each!r} is the id of an earlier question", "duplicate")
+        for at, each in enumerate(ids)
+        if each in ids[:at]
+    ]
+
+
+def automatic_policy(constraints: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return "automatic if all of these hold" as a policy, so that one engine decides it too."""
+    rule: dict[str, Any] = {"action": "use"}
+    parts = [dict(each) for each in constraints]
+    return {
+        "@context": "http://www.w3.org/ns/odrl.jsonld",
+        "@type": "Set",
+        "uid": "urn:datahub:automatic",
+        "permission": [rule | ({"constraint": parts} if parts else {})],
+    }
+
+
+AUTOMATIC_AT = "/permission/0/constraint"
