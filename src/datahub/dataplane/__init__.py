@@ -1,0 +1,1 @@
+"""Bytes out: tables and files streamed to whoever may have them now."""

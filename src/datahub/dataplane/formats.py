@@ -1,0 +1,321 @@
+"""The four forms a table goes out in, each as a stream of blocks with flat memory and back-pressure.
+
+CSV (RFC 4180), JSON Lines, Apache Parquet, Apache Arrow IPC stream. A thread runs the engine; at most a few blocks wait.
+An `int64` is a JSON number beyond 2^53 too: read it with a 64-bit parser. A decimal is a JSON string, never rounded.
+"""
+
+import asyncio
+import io
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from datahub.dataplane.scan import Scan
+
+BLOCK_BYTES = 1 << 20
+QUEUE_BLOCKS = 4
+BATCH_ROWS = 122_880
+STALL_S = 120
+"""A reader that takes no block for so long has gone or starves the others: the engine is let go."""
+
+
+class TableFormat(StrEnum):
+    """A form a table can be fetched in; the value is the `format=` parameter."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type that goes with it."""
+        return {
+            TableFormat.CSV: "text/csv; charset=utf-8; header=present",
+            TableFormat.JSON_LINES: "application/jsonl",
+            TableFormat.PARQUET: "application/vnd.apache.parquet",
+            TableFormat.ARROW: "application/vnd.apache.arrow.stream",
+        }[self]
+
+
+@dataclass
+class StreamOutcome:
+    """What went out so far: rows and bytes handed over, and whether that is all of it."""
+
+    rows: int = 0
+    bytes: int = 0
+    state: Literal["open", "finished", "aborted"] = "open"
+
+
+class StreamAborted(Exception):  # noqa: N818 — says what happened
+    """The stream ended before its end; what was sent is not the table."""
+
+
+class TableStream:
+    """Blocks of one table in one form, with the outcome counted as they are taken.
+
+    Runs nothing before the first block is asked for. Always `aclose()` it (or `async with`): that stops the engine.
+    """
+
+    def __init__(self, scan: Scan, form: TableFormat, *, checkpoint: Callable[[], None] | None = None) -> None:
+        """Prepare; `checkpoint` runs in the engine's thread between batches and stops the stream by raising."""
+        self.outcome = StreamOutcome()
+        self._scan, self._form, self._checkpoint = scan, form, checkpoint or _nothing
+        self._blocks: asyncio.Queue[tuple[bytes, int] | BaseException | None] = asyncio.Queue()
+        self._room = threading.Semaphore(QUEUE_BLOCKS)
+        self._stop = threading.Event()
+        self._interrupt: Callable[[], None] = _nothing
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __aiter__(self) -> Self:
+        """Iterate over itself; one pass only."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next block; raises StreamAborted when the engine or the checkpoint failed."""
+        if self.outcome.state != "open":
+            raise StopAsyncIteration
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._run, name="table-stream", daemon=True)
+            self._thread.start()
+        try:
+            found = await self._blocks.get()
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
+        if isinstance(found, tuple):
+            block, self.outcome.rows = found
+            self.outcome.bytes += len(block)
+            self._room.release()
+            return block
+        if found is None:
+            self.outcome.state = "finished"
+            await self.aclose()
+            raise StopAsyncIteration
+        await self.aclose()
+        raise StreamAborted(str(found)) from found
+
+    async def aclose(self) -> None:
+        """Stop the engine and wait until its thread has let go of everything; harmless when already done."""
+        if self.outcome.state == "open":
+            self.outcome.state = "aborted"
+        self._stop.set()
+        self._room.release()
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            self._interrupt()
+            await asyncio.shield(asyncio.to_thread(thread.join))
+
+    async def __aenter__(self) -> Self:
+        """Use as `async with`."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close whatever happened."""
+        await self.aclose()
+
+    def _run(self) -> None:
+        """Write the table in this thread; the last thing put is None when all went well, else what went wrong."""
+        sink = _Sink(self._hand_over)
+        try:
+            self._check()
+            if self._form is TableFormat.PARQUET and self._scan.is_whole:
+                self._copy(sink)
+            elif self._form in {TableFormat.CSV, TableFormat.JSON_LINES}:
+                self._write_text(sink)
+            else:
+                self._write_columns(sink)
+            sink.finish()
+            self._send(None)
+        except BaseException as error:  # noqa: BLE001 — whatever it is, the reader must learn that this is not the end
+            self._send(error)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            msg = "the reader went away"
+            raise StreamAborted(msg)
+        self._checkpoint()
+
+    def _hand_over(self, block: bytes, rows: int) -> None:
+        if not self._room.acquire(timeout=STALL_S):
+            msg = f"the reader took nothing for {STALL_S} seconds"
+            raise StreamAborted(msg)
+        if self._stop.is_set():
+            msg = "the reader went away"
+            raise StreamAborted(msg)
+        self._send((block, rows))
+
+    def _send(self, found: tuple[bytes, int] | BaseException | None) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._blocks.put_nowait, found)
+
+    def _copy(self, sink: "_Sink") -> None:
+        """Send the stored Parquet as it is: nothing to compute."""
+        source = self._scan.source
+        with open(source, "rb") if not isinstance(source, pa.NativeFile) else _kept_open(source) as file:  # noqa: PTH123
+            while block := file.read(BLOCK_BYTES):
+                self._check()
+                sink.write(block)
+        sink.rows = self._scan.row_count
+
+    def _write_text(self, sink: "_Sink") -> None:
+        """Let the engine render each row to one text, and send the text column's memory as it lies."""
+        is_csv = self._form is TableFormat.CSV
+        if is_csv:
+            sink.write((",".join(f'"{_doubled(name)}"' for name in self._scan.columns) + "\n").encode())
+        line = csv_line(self._scan.schema) if is_csv else json_line(self._scan.schema)
+        with self._scan.batches([line], rows=BATCH_ROWS) as (reader, self._interrupt):
+            for batch in reader:
+                self._check()
+                sink.rows += batch.num_rows
+                sink.write_text(batch.column(0))
+
+    def _write_columns(self, sink: "_Sink") -> None:
+        with self._scan.batches(rows=BATCH_ROWS) as (reader, self._interrupt):
+            target = pa.PythonFile(sink, mode="w")
+            opened: Any = (
+                pq.ParquetWriter(target, reader.schema, compression="zstd")
+                if self._form is TableFormat.PARQUET
+                else pa.ipc.new_stream(target, reader.schema)
+            )
+            # Not `with`: closing writes the footer or end mark, and after a failure there must be none.
+            for batch in reader:
+                self._check()
+                opened.write_batch(batch)
+                sink.rows += batch.num_rows
+            opened.close()
+
+
+class _Sink(io.RawIOBase):
+    """Gathers what the writers write into blocks of at least 1 MiB."""
+
+    def __init__(self, hand_over: Callable[[bytes, int], None]) -> None:
+        self._hand_over = hand_over
+        self._gathered = bytearray()
+        self.rows = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, block: Any) -> int:
+        view = memoryview(block)
+        self._gathered += view
+        if len(self._gathered) >= BLOCK_BYTES:
+            self._empty()
+        return len(view)
+
+    def write_text(self, lines: pa.Array) -> None:
+        """Send the characters of a string column without touching its rows."""
+        if not len(lines):
+            return
+        _, offsets, characters = lines.buffers()
+        ends = memoryview(offsets).cast("q" if pa.types.is_large_string(lines.type) else "i")
+        view = memoryview(characters)[ends[lines.offset] : ends[lines.offset + len(lines)]]
+        for at in range(0, len(view), 2 * BLOCK_BYTES):
+            self.write(view[at : at + 2 * BLOCK_BYTES])
+
+    def finish(self) -> None:
+        """Send what is left."""
+        if self._gathered:
+            self._empty()
+
+    def _empty(self) -> None:
+        block = bytes(self._gathered)
+        self._gathered.clear()
+        self._hand_over(block, self.rows)
+
+
+class _kept_open:  # noqa: N801 — reads as a function, like contextlib's own
+    """Leave a handle that others opened open, from its start."""
+
+    def __init__(self, file: pa.NativeFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> pa.NativeFile:
+        self._file.seek(0)
+        return self._file
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+def csv_line(schema: pa.Schema) -> exp.Expression:
+    """Return the expression of one CSV record: text quoted, `""` for the empty text, nothing for a missing value."""
+    parts: list[exp.Expression] = []
+    for position, field in enumerate(schema):
+        if position:
+            parts.append(exp.Literal.string(","))
+        cell = _plain(field)
+        if pa.types.is_string(field.type):
+            mark = exp.Literal.string('"')
+            doubled = exp.Anonymous(this="replace", expressions=[cell, mark, exp.Literal.string('""')])
+            cell = _joined([mark, doubled, mark])
+        parts.append(cell)
+    # concat passes over NULL, which is how a missing value is written.
+    return exp.Anonymous(this="concat", expressions=[*parts, _newline()])
+
+
+def json_line(schema: pa.Schema) -> exp.Expression:
+    """Return the expression of one JSON object and its line end."""
+    pairs: list[exp.Expression] = []
+    for field in schema:
+        cell = _plain(field) if _is_text_in_json(field.type) else exp.column(field.name, quoted=True)
+        pairs.append(exp.PropertyEQ(this=exp.to_identifier(field.name, quoted=True), expression=cell))
+    struct = exp.Struct(expressions=pairs)
+    document = exp.Cast(this=exp.Anonymous(this="to_json", expressions=[struct]), to=exp.DataType.build("text"))
+    return _joined([document, _newline()])
+
+
+def _is_text_in_json(found: pa.DataType) -> bool:
+    return pa.types.is_decimal(found) or pa.types.is_temporal(found)
+
+
+def _plain(field: pa.Field) -> exp.Expression:
+    """Return a cell as text that reads back as the same value; instants as ISO 8601 with `Z`."""
+    column = exp.column(field.name, quoted=True)
+    if pa.types.is_string(field.type):
+        return column
+    text = exp.DataType.build("text")
+    if not pa.types.is_timestamp(field.type):
+        return exp.Cast(this=column, to=text)
+    utc = exp.Anonymous(this="timezone", expressions=[exp.Literal.string("UTC"), column])
+    spaced = exp.Cast(this=utc, to=text)
+    marked = exp.Anonymous(
+        this="replace", expressions=[spaced, exp.Literal.string(" "), exp.Literal.string("T")]
+    )
+    return _joined([marked, exp.Literal.string("Z")])
+
+
+def _joined(parts: Sequence[exp.Expression]) -> exp.Expression:
+    """Return parts joined with `||`: NULL when any part is."""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = exp.DPipe(this=whole, expression=part)
+    return exp.Paren(this=whole)
+
+
+def _newline() -> exp.Expression:
+    return exp.Anonymous(this="chr", expressions=[exp.Literal.number(10)])
+
+
+def _doubled(name: str) -> str:
+    return name.replace('"', '""')
+
+
+def _nothing() -> None:
+    return
+
+
+def stream_table(
+    scan: Scan, form: TableFormat, *, checkpoint: Callable[[], None] | None = None
+) -> TableStream:
+    """Return the scan's rows in one form; the same rows in the same order in every form."""
+    return TableStream(scan, form, checkpoint=checkpoint)
