@@ -1,0 +1,240 @@
+"""REST messages about clients, and the documented shapes of OAuth's own messages."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from datahub.audit import Entry
+from datahub.kernel.rest import Line, Schema, Text, UtcInstant
+from datahub.oauth.jose import MAX_KEYS
+from datahub.oauth.models import Client, ClientSecret, ClientState, Profile, SigningKey
+from datahub.participants import Role
+
+_EXAMPLE_KEY = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+}
+
+
+class JwksIn(Schema):
+    """A client's public keys (RFC 7517 §5): ES256 (P-256), PS256 (RSA from 2048 bits) or Ed25519."""
+
+    keys: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_KEYS, examples=[[_EXAMPLE_KEY]])
+
+
+class ClientIn(Schema):
+    """A client to be registered."""
+
+    name: Line
+    profile: Profile = Field(
+        default=Profile.PRIVATE_KEY_JWT, description="How it proves who it is; private_key_jwt is the safer."
+    )
+    roles: list[Role] = Field(min_length=1, max_length=len(Role))
+    participant_id: Line | None = Field(default=None, description="Its organisation; yours when absent.")
+    person_id: Line | None = Field(
+        default=None, description="The person it acts for; it never has more roles."
+    )
+    jwks: JwksIn | None = Field(default=None, description="Its public keys; for private_key_jwt only.")
+
+
+class ClientPatch(Schema):
+    """What may be changed of a client; absent fields stay."""
+
+    name: Line | None = None
+    roles: list[Role] | None = Field(default=None, min_length=1, max_length=len(Role))
+    jwks: JwksIn | None = Field(default=None, description="Replaces all keys; list old and new to rotate.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            msg = "name at least one field to change"
+            raise ValueError(msg)
+        for name in self.model_fields_set:
+            if getattr(self, name) is None:
+                msg = f"{name} cannot be null"
+                raise ValueError(msg)
+        return self
+
+
+class SecretIn(Schema):
+    """A secret to be made."""
+
+    expires_at: UtcInstant | None = Field(
+        default=None, description="When it stops opening; never when absent."
+    )
+
+
+class SecretOut(Schema):
+    """What is known of a secret."""
+
+    id: str
+    created_at: UtcInstant
+    last_used_at: UtcInstant | None = Field(description="To the minute.")
+    expires_at: UtcInstant | None
+
+    @classmethod
+    def of(cls, secret: ClientSecret) -> Self:
+        """Shape a row."""
+        return cls.model_validate(secret.model_dump(exclude={"digest", "client_id"}))
+
+
+class NewSecretOut(SecretOut):
+    """A secret just made. It is shown in this answer only: a repeated request gets the answer without it."""
+
+    client_id: str
+    secret: str | None = Field(default=None, description="Keep it now; it cannot be shown again.")
+
+
+class ClientOut(Schema):
+    """An OAuth client of an organisation."""
+
+    id: str = Field(description="The client_id.")
+    participant_id: str
+    person_id: str | None
+    name: str
+    profile: Profile
+    roles: list[Role]
+    state: ClientState
+    jwks: dict[str, Any] | None
+    secrets: list[SecretOut]
+    created_at: UtcInstant
+
+    @classmethod
+    def of(cls, client: Client, secrets: Sequence[ClientSecret]) -> Self:
+        """Shape rows."""
+        shaped = [SecretOut.of(secret) for secret in secrets]
+        return cls.model_validate(client.model_dump(exclude={"revision", "epoch"}) | {"secrets": shaped})
+
+
+class ClientTransitionIn(Schema):
+    """One move of a client's life, asked for: disable or enable."""
+
+    move: Line
+    reason: Text | None = None
+
+
+class ClientTransitionOut(Schema):
+    """One move of a client's life, as it was made."""
+
+    at: UtcInstant
+    move: str
+    from_state: str | None
+    to_state: str | None
+    reason: str | None
+    by_participant_id: str | None
+    by_client_id: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Shape an entry of the access log."""
+        return cls(
+            at=entry.at,
+            move=entry.details["move"],
+            from_state=entry.details.get("from"),
+            to_state=entry.details.get("to"),
+            reason=entry.details.get("reason"),
+            by_participant_id=entry.actor_participant_id,
+            by_client_id=entry.actor_client_id,
+        )
+
+
+class ClientHistoryOut(Schema):
+    """All moves of a client's life, oldest first."""
+
+    items: list[ClientTransitionOut]
+
+
+class SigningKeyOut(Schema):
+    """A key the exchange signs with, or signed with once."""
+
+    kid: str
+    public_jwk: dict[str, Any]
+    created_at: UtcInstant
+    active_from: UtcInstant = Field(description="In use from then until its successor's activeFrom.")
+
+    @classmethod
+    def of(cls, key: SigningKey) -> Self:
+        """Shape a row."""
+        return cls.model_validate(key.model_dump(exclude={"sealed"}))
+
+
+class SigningKeysOut(Schema):
+    """Every key the exchange ever signed with, oldest first."""
+
+    items: list[SigningKeyOut]
+
+
+class TokenOut(BaseModel):
+    """A token given (RFC 6749 §5.1, RFC 9396 §7)."""
+
+    access_token: str
+    token_type: str
+    expires_in: int = Field(description="Seconds.")
+    scope: str
+    authorization_details: list[dict[str, Any]] | None = None
+
+
+class OAuthErrorOut(BaseModel):
+    """An error of an OAuth endpoint (RFC 6749 §5.2); not problem details."""
+
+    error: str
+    error_description: str
+    error_uri: str
+
+
+class IntrospectionOut(BaseModel):
+    """The state of a token (RFC 7662 §2.2); only `active` when it is not good, or not yours to know."""
+
+    active: bool
+    scope: str | None = None
+    client_id: str | None = None
+    token_type: str | None = None
+    exp: int | None = None
+    iat: int | None = None
+    sub: str | None = None
+    aud: str | None = None
+    iss: str | None = None
+    jti: str | None = None
+    participant_id: str | None = None
+    authorization_details: list[dict[str, Any]] | None = None
+
+
+class JwksOut(BaseModel):
+    """Public keys (RFC 7517 §5)."""
+
+    keys: list[dict[str, Any]]
+
+
+class AuthorizationServerOut(BaseModel):
+    """Metadata of the authorization server (RFC 8414 §2)."""
+
+    issuer: str
+    token_endpoint: str
+    jwks_uri: str
+    scopes_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    token_endpoint_auth_signing_alg_values_supported: list[str]
+    revocation_endpoint: str
+    revocation_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_signing_alg_values_supported: list[str]
+    introspection_endpoint: str
+    introspection_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint_auth_signing_alg_values_supported: list[str]
+    authorization_details_types_supported: list[str]
+    service_documentation: str
+
+
+class ProtectedResourceOut(BaseModel):
+    """Metadata of the API as a protected resource (RFC 9728 §2)."""
+
+    resource: str
+    authorization_servers: list[str]
+    scopes_supported: list[str]
+    bearer_methods_supported: list[str]
+    resource_name: str
+    resource_documentation: str
+    authorization_details_types_supported: list[str]
