@@ -3,6 +3,7 @@
 W3C DCAT 3; open metadata, closed data: everybody may search, only who is entitled may fetch.
 """
 
+from datahub.catalog.errors.offers import PolicyNotUsable
 from datahub.catalog.models import (
     AccessRights,
     Dataset,
@@ -13,7 +14,10 @@ from datahub.catalog.models import (
     Language,
     Theme,
 )
+from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
+from datahub.catalog.service.offers import read_terms
 from datahub.catalog.store.datasets import dataset_by_id, find_dataset
+from datahub.catalog.store.offers import offer_by_id, offer_version, open_offers
 from datahub.catalog.store.versions import version_of
 
 __all__ = [
@@ -24,8 +28,16 @@ __all__ = [
     "DatasetVersion",
     "Frequency",
     "Language",
+    "Offer",
+    "OfferState",
+    "OfferVersion",
+    "PolicyNotUsable",
     "Theme",
     "dataset_by_id",
     "find_dataset",
+    "offer_by_id",
+    "offer_version",
+    "open_offers",
+    "read_terms",
     "version_of",
 ]
