@@ -11,13 +11,14 @@ from decimal import Decimal
 from itertools import accumulate
 
 from datahub.policy.model import Fault, PolicyFaults
+from datahub.policy.turtle import is_turtle, load_turtle
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 48
 MAX_NODES = 100_000
 
 _STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
-_STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
+_STEP = {"{": 1, "[": 1, "(": 1, "}": -1, "]": -1, ")": -1}
 
 
 def load(document: object) -> object:
@@ -43,6 +44,8 @@ def _decode(text: str) -> object:
     _limit(len(text), MAX_CHARACTERS, "too-large", "characters")
     steps = (_STEP.get(character, 0) for character in _STRINGS.sub("", text))
     _limit(max(accumulate(steps), default=0), MAX_DEPTH, "too-deep", "levels of nesting")
+    if is_turtle(text):
+        return load_turtle(text)
     try:
         document: object = json.loads(
             text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
