@@ -48,9 +48,12 @@ fix: .venv/.synced ## Repairs what can be repaired: formatting and lint
 	@$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: .venv/.synced ## Writes openapi/datahub.json from the app
-	@$(BIN)/datahub openapi > openapi/datahub.json.new
-	mv openapi/datahub.json.new openapi/datahub.json
+openapi: .venv/.synced ## Writes openapi/datahub.json and docs/problems.md from the app
+	@mkdir -p openapi .cache
+	$(BIN)/datahub openapi > .cache/openapi.json
+	mv .cache/openapi.json openapi/datahub.json
+	$(BIN)/python -m tests.architecture.problems > .cache/problems.md
+	mv .cache/problems.md docs/problems.md
 
 openapi-check: .venv/.synced ## openapi/datahub.json is what the app says
 	@$(BIN)/datahub openapi | diff -u openapi/datahub.json - || { echo "run: make openapi"; exit 1; }

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import compile_path
@@ -50,7 +51,7 @@ _IF_MATCH = {
 
 def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """Return the document with full paths (`/v1/…`), as the server routes them."""
-    document = get_openapi(
+    document: dict[str, Any] = get_openapi(
         title=app.title,
         version=app.version,
         summary=app.summary,
@@ -58,6 +59,8 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
         routes=app.routes,
         tags=app.openapi_tags,
     )
+    # Pydantic names a page of DatasetOut PageOut_DatasetOut_; people would say DatasetPage.
+    document = orjson.loads(re.sub(rb"PageOut_(\w+?)Out_", rb"\1Page", orjson.dumps(document)))
     document["info"]["contact"] = {
         "name": settings.contact_name,
         "url": settings.contact_url,
