@@ -63,7 +63,9 @@ class TableStream:
     Runs nothing before the first block is asked for. Always `aclose()` it (or `async with`): that stops the engine.
     """
 
-    def __init__(self, scan: Scan, form: TableFormat, *, checkpoint: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, scan: Scan, form: TableFormat, *, checkpoint: Callable[[], None] | None = None
+    ) -> None:
         """Prepare; `checkpoint` runs in the engine's thread between batches and stops the stream by raising."""
         self.outcome = StreamOutcome()
         self._scan, self._form, self._checkpoint = scan, form, checkpoint or _nothing
@@ -247,9 +249,9 @@ class _kept_open:  # noqa: N801 — reads as a function, like contextlib's own
         return
 
 
-def csv_line(schema: pa.Schema) -> exp.Expression:
+def csv_line(schema: pa.Schema) -> exp.Expr:
     """Return the expression of one CSV record: text quoted, `""` for the empty text, nothing for a missing value."""
-    parts: list[exp.Expression] = []
+    parts: list[exp.Expr] = []
     for position, field in enumerate(schema):
         if position:
             parts.append(exp.Literal.string(","))
@@ -263,22 +265,24 @@ def csv_line(schema: pa.Schema) -> exp.Expression:
     return exp.Anonymous(this="concat", expressions=[*parts, _newline()])
 
 
-def json_line(schema: pa.Schema) -> exp.Expression:
+def json_line(schema: pa.Schema) -> exp.Expr:
     """Return the expression of one JSON object and its line end."""
-    pairs: list[exp.Expression] = []
+    pairs: list[exp.Expr] = []
     for field in schema:
         cell = _plain(field) if _is_text_in_json(field.type) else exp.column(field.name, quoted=True)
         pairs.append(exp.PropertyEQ(this=exp.to_identifier(field.name, quoted=True), expression=cell))
     struct = exp.Struct(expressions=pairs)
-    document = exp.Cast(this=exp.Anonymous(this="to_json", expressions=[struct]), to=exp.DataType.build("text"))
+    document = exp.Cast(
+        this=exp.Anonymous(this="to_json", expressions=[struct]), to=exp.DataType.build("text")
+    )
     return _joined([document, _newline()])
 
 
 def _is_text_in_json(found: pa.DataType) -> bool:
-    return pa.types.is_decimal(found) or pa.types.is_temporal(found)
+    return bool(pa.types.is_decimal(found) or pa.types.is_temporal(found))
 
 
-def _plain(field: pa.Field) -> exp.Expression:
+def _plain(field: pa.Field) -> exp.Expr:
     """Return a cell as text that reads back as the same value; instants as ISO 8601 with `Z`."""
     column = exp.column(field.name, quoted=True)
     if pa.types.is_string(field.type):
@@ -294,7 +298,7 @@ def _plain(field: pa.Field) -> exp.Expression:
     return _joined([marked, exp.Literal.string("Z")])
 
 
-def _joined(parts: Sequence[exp.Expression]) -> exp.Expression:
+def _joined(parts: Sequence[exp.Expr]) -> exp.Expr:
     """Return parts joined with `||`: NULL when any part is."""
     whole = parts[0]
     for part in parts[1:]:
@@ -302,7 +306,7 @@ def _joined(parts: Sequence[exp.Expression]) -> exp.Expression:
     return exp.Paren(this=whole)
 
 
-def _newline() -> exp.Expression:
+def _newline() -> exp.Expr:
     return exp.Anonymous(this="chr", expressions=[exp.Literal.number(10)])
 
 

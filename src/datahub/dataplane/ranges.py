@@ -33,7 +33,7 @@ def strong_etag(sha256: str) -> str:
     return f'"{sha256}"'
 
 
-def select(  # noqa: PLR0913 — the four conditional headers, and what they are held against
+def select(
     *,
     size: int,
     etag: str,
@@ -72,7 +72,9 @@ def unchanged(
 ) -> bool:
     """Tell whether the client's copy is still good; If-None-Match wins over If-Modified-Since (§13.1.3)."""
     if if_none_match is not None:
-        return if_none_match.strip() == "*" or _opaque(etag) in {tag for _, tag in _TAG.findall(if_none_match)}
+        return if_none_match.strip() == "*" or _opaque(etag) in {
+            tag for _, tag in _TAG.findall(if_none_match)
+        }
     since = _date(if_modified_since)
     return since is not None and modified_at is not None and modified_at.replace(microsecond=0) <= since
 

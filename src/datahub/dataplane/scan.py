@@ -78,7 +78,7 @@ class Scan:
     columns: tuple[str, ...]
     schema: pa.Schema
     """Of the columns that go out."""
-    conditions: tuple[exp.Expression, ...]
+    conditions: tuple[exp.Expr, ...]
     row_count: int
     """Rows stored, before any filter."""
     is_whole: bool
@@ -86,16 +86,18 @@ class Scan:
 
     @contextmanager
     def batches(
-        self, outputs: Sequence[exp.Expression] | None = None, *, rows: int = 122_880, threads: int = 2
+        self, outputs: Sequence[exp.Expr] | None = None, *, rows: int = 122_880, threads: int = 2
     ) -> Iterator[tuple[pa.RecordBatchReader, Callable[[], None]]]:
         """Open the engine and yield a reader of batches of about `rows`, and what interrupts it from another thread.
 
         `outputs` replace the plain columns. Row order is the stored order. Memory does not grow with the table.
         """
         chosen = outputs or [exp.column(name, quoted=True) for name in self.columns]
-        table: exp.Expression = exp.to_table(_SOURCE)
+        table: exp.Expr = exp.to_table(_SOURCE)
         if isinstance(self.source, Path):
-            table = exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[exp.Literal.string(str(self.source))]))
+            table = exp.Table(
+                this=exp.Anonymous(this="read_parquet", expressions=[exp.Literal.string(str(self.source))])
+            )
         query = exp.Select(expressions=list(chosen)).from_(table)
         for condition in self.conditions:
             query = query.where(condition)
@@ -118,10 +120,14 @@ def plan_scan(
         faults.append(ScanFault("fields", 0, "fields-empty", "fields: name at least one column"))
     for position, name in enumerate(chosen):
         if name not in names:
-            faults.append(ScanFault("fields", position, "column-unknown", f"fields: there is no column {name!r}"))
+            faults.append(
+                ScanFault("fields", position, "column-unknown", f"fields: there is no column {name!r}")
+            )
         elif name in chosen[:position]:
-            faults.append(ScanFault("fields", position, "column-doubled", f"fields: column {name!r} is named twice"))
-    conditions: list[exp.Expression] = []
+            faults.append(
+                ScanFault("fields", position, "column-doubled", f"fields: column {name!r} is named twice")
+            )
+    conditions: list[exp.Expr] = []
     for position, condition in enumerate(filters):
         try:
             if condition.column not in names:
@@ -151,7 +157,7 @@ _COMPARE: dict[Op, type[exp.Binary]] = {
 }
 
 
-def _render(condition: Filter, found: pa.DataType) -> exp.Expression:
+def _render(condition: Filter, found: pa.DataType) -> exp.Expr:
     column = exp.column(condition.column, quoted=True)
     if condition.op is Op.IS_NULL:
         if condition.values not in {("true",), ("false",)}:
@@ -170,18 +176,20 @@ def _render(condition: Filter, found: pa.DataType) -> exp.Expression:
     return _COMPARE[condition.op](this=column, expression=values[0])
 
 
-def _read(text: str, found: pa.DataType, column: str) -> exp.Expression:
+def _read(text: str, found: pa.DataType, column: str) -> exp.Expr:
     """Read a filter's value as the column's type and return it as a literal of that type."""
     for test, reader, wanted, type_name in _READERS:
         if test(found):
             try:
                 return _literal(reader(text), type_name)
             except (ValueError, InvalidOperation, OverflowError):
-                raise _Unfit("filter-value", f"column {column!r} is {wanted}, and {text[:80]!r} is not") from None
+                raise _Unfit(
+                    "filter-value", f"column {column!r} is {wanted}, and {text[:80]!r} is not"
+                ) from None
     raise _Unfit("filter-column", f"column {column!r} cannot be filtered on")
 
 
-def _literal(value: Value, type_name: str) -> exp.Expression:
+def _literal(value: Value, type_name: str) -> exp.Expr:
     if isinstance(value, str):
         return exp.Literal.string(value)
     if isinstance(value, Decimal):

@@ -58,7 +58,9 @@ def ingest(
         raise TableFaults(faults)
     try:
         if form is TableForm.CSV:
-            return ingest_csv(source, target, declared=declared, dialect=dialect or Dialect(), scratch=scratch)
+            return ingest_csv(
+                source, target, declared=declared, dialect=dialect or Dialect(), scratch=scratch
+            )
         if form is TableForm.JSON_LINES:
             return ingest_json(source, target, declared=declared, scratch=scratch)
         if form is TableForm.PARQUET:

@@ -3,6 +3,8 @@
 Batches are read one at a time and pages in small buffers, so that one huge row group does not come into memory whole.
 """
 
+# ruff: noqa: S608 — the SQL is made of our own expressions; names and texts in it are escaped by sqlglot
+
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,7 +32,9 @@ MAX_COLUMNS = 2000
 _FIRST_DAY, _LAST_DAY = "0001-01-01", "9999-12-31"
 
 
-def ingest_parquet(source: Path, target: Path, *, declared: Sequence[Column] | None, scratch: Path) -> TableFacts:
+def ingest_parquet(
+    source: Path, target: Path, *, declared: Sequence[Column] | None, scratch: Path
+) -> TableFacts:
     """Store a Parquet file anew as our Parquet; raises TableFaults."""
     try:
         with pq.ParquetFile(source, pre_buffer=False, buffer_size=1 << 20) as file:
@@ -40,7 +44,9 @@ def ingest_parquet(source: Path, target: Path, *, declared: Sequence[Column] | N
         raise stop("unreadable", f"not a Parquet file that can be read: {_brief(error)}") from None
 
 
-def ingest_arrow(source: Path, target: Path, *, declared: Sequence[Column] | None, scratch: Path) -> TableFacts:
+def ingest_arrow(
+    source: Path, target: Path, *, declared: Sequence[Column] | None, scratch: Path
+) -> TableFacts:
     """Store an Arrow IPC file or stream as our Parquet; raises TableFaults."""
     try:
         with pa.OSFile(str(source)) as file:
@@ -53,7 +59,9 @@ def ingest_arrow(source: Path, target: Path, *, declared: Sequence[Column] | Non
             with pa.ipc.open_stream(file) as stream:
                 return _Reading(stream.schema, declared).store(iter(stream), target, scratch)
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise stop("unreadable", f"not an Arrow IPC file or stream that can be read: {_brief(error)}") from None
+        raise stop(
+            "unreadable", f"not an Arrow IPC file or stream that can be read: {_brief(error)}"
+        ) from None
 
 
 class _Reading:
@@ -65,7 +73,12 @@ class _Reading:
             raise stop("too-many-columns", f"{len(names)} columns; between 1 and {MAX_COLUMNS} are taken")
         faults = name_faults(names)
         faults += [
-            TableFault("column-type", f"column {field.name!r} is {field.type}: {_advice(field.type)}", None, field.name)
+            TableFault(
+                "column-type",
+                f"column {field.name!r} is {field.type}: {_advice(field.type)}",
+                None,
+                field.name,
+            )
             for field in schema
             if ColumnType.of_arrow(field.type) is None
         ]
@@ -77,7 +90,12 @@ class _Reading:
         self.inferred = declared is None
         self.columns = list(declared or [Column(name, kind) for name, kind in found.items()])
         faults = [
-            TableFault("column-type", f"column {c.name!r} is {found[c.name].name}, declared is {c.type.name}", None, c.name)
+            TableFault(
+                "column-type",
+                f"column {c.name!r} is {found[c.name].name}, declared is {c.type.name}",
+                None,
+                c.name,
+            )
             for c in self.columns
             if not _may_become(found[c.name], c.type)
         ]
@@ -114,7 +132,9 @@ class _Reading:
                 if not self.faults:
                     yield pa.record_batch(arrays, schema=self.schema)
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            self.stopped = stop("unreadable", f"after row {first - 1} the file cannot be read: {_brief(error)}")
+            self.stopped = stop(
+                "unreadable", f"after row {first - 1} the file cannot be read: {_brief(error)}"
+            )
             raise
 
     def _column(self, array: pa.Array, column: Column, first: int) -> pa.Array:
@@ -133,7 +153,9 @@ class _Reading:
     def _note(self, array: pa.Array, wrong: pa.Array, column: Column, first: int) -> None:
         places = pc.indices_nonzero(pc.fill_null(wrong, fill_value=False))
         self.total += len(places)
-        for place in places[: FAULT_CAP - len(self.faults)].to_pylist() if len(self.faults) < FAULT_CAP else ():
+        for place in (
+            places[: FAULT_CAP - len(self.faults)].to_pylist() if len(self.faults) < FAULT_CAP else ()
+        ):
             self._fault(array, place, column, first)
 
     def _fault(self, array: pa.Array, place: int, column: Column, first: int) -> None:
@@ -157,7 +179,11 @@ def _cast(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
     if pa.types.is_decimal(wanted) and pa.types.is_integer(array.type):
-        array = array.cast(pa.decimal128(max(21, wanted.scale + 19), 0)) if wanted.scale else array.cast(pa.decimal128(38, 0))
+        array = (
+            array.cast(pa.decimal128(max(21, wanted.scale + 19), 0))
+            if wanted.scale
+            else array.cast(pa.decimal128(38, 0))
+        )
     if pa.types.is_timestamp(array.type) and array.type.tz is None:
         array = array.cast(pa.timestamp(array.type.unit, "UTC"))
     if pa.types.is_float16(array.type):
@@ -172,7 +198,11 @@ def _unfit(stored: pa.Array, kind: Kind) -> pa.Array | None:
     if kind is Kind.STRING:
         return pc.match_substring(stored, "\0")
     if kind in {Kind.DATE, Kind.TIMESTAMP}:
-        days = stored.cast(pa.date32()) if kind is Kind.DATE else pc.floor_temporal(stored, unit="day").cast(pa.date32())
+        days = (
+            stored.cast(pa.date32())
+            if kind is Kind.DATE
+            else pc.floor_temporal(stored, unit="day").cast(pa.date32())
+        )
         low, high = (pa.scalar(day).cast(pa.date32()) for day in (_FIRST_DAY, _LAST_DAY))
         return pc.or_(pc.less(days, low), pc.greater(days, high))
     if kind is Kind.TIME:

@@ -94,7 +94,10 @@ class ColumnType:
 
 
 _OF_ARROW = (
-    (lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t), Kind.STRING),
+    (
+        lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t),
+        Kind.STRING,
+    ),
     (pa.types.is_null, Kind.STRING),
     (pa.types.is_boolean, Kind.BOOLEAN),
     (pa.types.is_integer, Kind.INT64),

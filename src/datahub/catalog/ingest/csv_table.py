@@ -4,10 +4,13 @@ On a good file: one look at the bytes, a sample to guess undeclared types, one t
 pass is read again, to list its faults or to infer over all of it.
 """
 
+# ruff: noqa: S608 — the SQL is made of our own expressions; names and texts in it are escaped by sqlglot
+
 import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +109,7 @@ class _Reading:
             f"allow_quoted_nulls = false, nullstr = [{nulls}], max_line_size = {LINE_LIMIT_BYTES}{keep})"
         )
 
-    def _engine(self, threads: int = 2):  # noqa: ANN202 — the context manager's own type
+    def _engine(self, threads: int = 2) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return engine([self.source, self.target], self.scratch, threads=threads)
 
     def _place(self, column: Column) -> str:
@@ -162,7 +165,9 @@ class _Reading:
         with self._engine(threads=1) as connection:
             broken: str | None = None
             try:
-                connection.execute(f"SELECT count(*) FROM (SELECT * FROM {self._scan(rejects=True)})").fetchall()
+                connection.execute(
+                    f"SELECT count(*) FROM (SELECT * FROM {self._scan(rejects=True)})"
+                ).fetchall()
             except duckdb.Error as error:
                 broken = str(error).splitlines()[0]
             try:
@@ -197,7 +202,9 @@ class _Reading:
         anything = " OR ".join(f"w{n}" for n in range(len(columns)))
         numbered = f"SELECT row_number() OVER () AS row, {texts}, {flags} FROM {self._scan()}"
         with self._engine(threads=1) as connection:
-            rows = connection.execute(f"SELECT * FROM ({numbered}) WHERE {anything} LIMIT {FAULT_CAP}").fetchall()
+            rows = connection.execute(
+                f"SELECT * FROM ({numbered}) WHERE {anything} LIMIT {FAULT_CAP}"
+            ).fetchall()
             sums = " + ".join(f"coalesce(sum(({test})::INTEGER), 0)" for test in wrong)
             total = int((connection.execute(f"SELECT {sums} FROM {self._scan()}").fetchone() or (0,))[0])
         lines = self._lines_of([int(row[0]) for row in rows])
@@ -205,7 +212,7 @@ class _Reading:
         for line, row in zip(lines, rows, strict=True):
             for n, column in enumerate(columns):
                 if row[1 + len(columns) + n]:
-                    faults.append(bad_value(line, column.name, row[1 + n], cells.expected(column.type)))  # noqa: PERF401
+                    faults.append(bad_value(line, column.name, row[1 + n], cells.expected(column.type)))
         if not faults:
             return stop("csv-structure", "the CSV cannot be read with these columns")
         return TableFaults(faults, total)
@@ -260,14 +267,22 @@ def _look(source: Path, dialect: Dialect) -> _Bytes:
             raise stop("not-utf-8", "the file is UTF-16; send it as UTF-8", line=1)
         empty = False
         if b"\0" in block:
-            raise stop("nul-byte", "a NUL byte; this is not a text file", line=line + block[: block.index(b"\0")].count(b"\n"))
+            raise stop(
+                "nul-byte",
+                "a NUL byte; this is not a text file",
+                line=line + block[: block.index(b"\0")].count(b"\n"),
+            )
         try:
             decoder.decode(block)
         except UnicodeDecodeError as error:
             where = line + error.object[: error.start].count(b"\n")
-            raise stop("not-utf-8", f"line {where} is not UTF-8 (byte 0x{error.object[error.start]:02x})", line=where) from None
+            raise stop(
+                "not-utf-8", f"line {where} is not UTF-8 (byte 0x{error.object[error.start]:02x})", line=where
+            ) from None
         joined = last + block[:2]
-        plain = plain and not any(mark in part for mark in (b'"', b"\n\n", b"\n\r") for part in (block, joined))
+        plain = plain and not any(
+            mark in part for mark in (b'"', b"\n\n", b"\n\r") for part in (block, joined)
+        )
         line += block.count(b"\n")
         last = block[-1:]
     try:

@@ -27,7 +27,9 @@ class TableFaults(Exception):  # noqa: N818 — what was sent is wrong, not the 
     `is_total_exact` is false where reading had to stop, so that there may be more.
     """
 
-    def __init__(self, faults: Iterable[TableFault], total: int | None = None, *, is_total_exact: bool = True) -> None:
+    def __init__(
+        self, faults: Iterable[TableFault], total: int | None = None, *, is_total_exact: bool = True
+    ) -> None:
         """Keep the faults in file order."""
         self.faults: Sequence[TableFault] = tuple(faults)[:FAULT_CAP]
         self.total = max(total or 0, len(self.faults))
@@ -39,7 +41,7 @@ class TableFaults(Exception):  # noqa: N818 — what was sent is wrong, not the 
         return _again, (self.faults, self.total, self.is_total_exact)
 
 
-def _again(faults: Sequence[TableFault], total: int, is_total_exact: bool) -> TableFaults:  # noqa: FBT001 — pickle
+def _again(faults: Sequence[TableFault], total: int, is_total_exact: bool) -> TableFaults:
     return TableFaults(faults, total, is_total_exact=is_total_exact)
 
 

@@ -3,10 +3,12 @@
 Types are those of JSON: a quoted number is a string. Decimals may be strings, so that no reader rounds them.
 """
 
+# ruff: noqa: S608 — the SQL is made of our own expressions; names and texts in it are escaped by sqlglot
+
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -47,14 +49,20 @@ _NATURE = {
 }
 
 
-def ingest_json(source: Path, target: Path, *, declared: Sequence[Column] | None, scratch: Path) -> TableFacts:
+def ingest_json(
+    source: Path, target: Path, *, declared: Sequence[Column] | None, scratch: Path
+) -> TableFacts:
     """Store the JSON Lines as Parquet in `target`; raises TableFaults."""
     if source.stat().st_size == 0 and declared is None:
         raise stop("file-empty", "the file is empty, and no columns are declared", line=1)
     reading = _Reading(source, target, scratch)
     names = reading.names()
     if declared is not None:
-        faults = [fault for fault in presence_faults(names, [c.name for c in declared]) if fault.code == "column-unknown"]
+        faults = [
+            fault
+            for fault in presence_faults(names, [c.name for c in declared])
+            if fault.code == "column-unknown"
+        ]
         if faults:
             raise TableFaults(faults)
         columns = list(declared)
@@ -169,13 +177,17 @@ class _Reading:
         return TableFaults(faults, total)
 
     def _all_faults(self, columns: dict[str, Column]) -> Iterator[TableFault]:
-        guess = not columns  # reading stopped before there were columns: the first value of each says what it is
+        guess = (
+            not columns
+        )  # reading stopped before there were columns: the first value of each says what it is
         with self.source.open("rb") as file:
             number = 0
             while line := file.readline(LINE_LIMIT_BYTES + 1):
                 number += 1
                 if len(line) > LINE_LIMIT_BYTES:
-                    yield TableFault("record-too-large", f"line {number} has more than {LINE_LIMIT_BYTES} bytes", number)
+                    yield TableFault(
+                        "record-too-large", f"line {number} has more than {LINE_LIMIT_BYTES} bytes", number
+                    )
                     return
                 if line.strip():
                     yield from _line_faults(number, line, columns, guess=guess)
@@ -195,7 +207,9 @@ def _typed(cell: str, column_type: ColumnType, *, strict: bool) -> str:
         return f"CASE WHEN {nature} IN ('BIGINT', 'UBIGINT') THEN TRY_CAST({text} AS BIGINT) END"
     if kind is Kind.FLOAT64:
         value = cells.within(f"TRY_CAST({text} AS DOUBLE)", kind)
-        return f"CASE WHEN {nature} IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN {value} END"
+        return (
+            f"CASE WHEN {nature} IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN {value} END"
+        )
     if kind is Kind.DECIMAL:
         exact = f"length(regexp_replace({text}, '[^0-9]', '', 'g')) <= {_EXACT_DIGITS}"
         fine = f"{nature} = 'VARCHAR' OR ({nature} IN ('BIGINT', 'UBIGINT', 'DOUBLE') AND {exact})"
@@ -222,61 +236,82 @@ def _nature_of(value: object) -> ColumnType:
     return ColumnType(Kind.FLOAT64 if isinstance(value, int | Decimal) else Kind.STRING)
 
 
-def _line_faults(number: int, line: bytes, columns: dict[str, Column], *, guess: bool) -> Iterator[TableFault]:
+def _line_faults(
+    number: int, line: bytes, columns: dict[str, Column], *, guess: bool
+) -> Iterator[TableFault]:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_no_constant, parse_float=Decimal)
     except UnicodeDecodeError as error:
         yield TableFault("not-utf-8", f"line {number} is not UTF-8 (byte 0x{line[error.start]:02x})", number)
         return
-    try:
-        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_no_constant, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
-        yield TableFault("json", f"line {number} is not one JSON object: {error}", number, None, clip(text.strip()))
+        shown = clip(line.decode("utf-8", errors="replace").strip())
+        yield TableFault("json", f"line {number} is not one JSON object: {error}", number, None, shown)
         return
     if not isinstance(found, dict):
         yield TableFault("json", f"line {number} is not a JSON object", number, None, clip(text.strip()))
         return
     if guess:
-        for name, value in found.items():
-            if name not in columns and value is not None:
-                columns[name] = Column(name, _nature_of(value))
+        columns |= {
+            name: Column(name, _nature_of(value))
+            for name, value in found.items()
+            if name not in columns and value is not None
+        }
     for name, column in columns.items():
-        value = found.get(name)
-        wanted = cells.expected(column.type)
-        if value is None:
-            if not column.nullable:
-                yield bad_value(number, name, None, wanted)
-        elif isinstance(value, dict | list):
-            shown = clip(json.dumps(value, default=str))
-            message = f"line {number}, column {name!r}: nested values are not taken; write each part as a column of its own"
-            yield TableFault("nested", message, number, name, shown, wanted)
-        elif not _fits(value, column.type):
-            shown = json.dumps(value) if isinstance(value, bool) else str(value)
-            yield bad_value(number, name, shown, wanted)
+        fault = _value_fault(number, column, found.get(name))
+        if fault is not None:
+            yield fault
 
 
-def _fits(value: str | bool | int | Decimal, column_type: ColumnType) -> bool:  # noqa: FBT001 — a JSON value
+def _value_fault(number: int, column: Column, value: Any) -> TableFault | None:
+    wanted = cells.expected(column.type)
+    if value is None:
+        return None if column.nullable else bad_value(number, column.name, None, wanted)
+    if isinstance(value, dict | list):
+        shown = clip(json.dumps(value, default=str))
+        where = f"line {number}, column {column.name!r}"
+        message = f"{where}: nested values are not taken; write each part as a column of its own"
+        return TableFault("nested", message, number, column.name, shown, wanted)
+    if _fits(value, column.type):
+        return None
+    shown = json.dumps(value) if isinstance(value, bool) else str(value)
+    return bad_value(number, column.name, shown, wanted)
+
+
+def _fits(value: str | bool | int | Decimal, column_type: ColumnType) -> bool:
     kind = column_type.kind
-    if kind is Kind.BOOLEAN or isinstance(value, bool):
-        return kind is Kind.BOOLEAN and isinstance(value, bool)
+    if isinstance(value, bool):
+        return kind is Kind.BOOLEAN
+    if isinstance(value, str) and kind is not Kind.DECIMAL:
+        return _text_fits(value, column_type)
+    if kind is Kind.DECIMAL:
+        return _decimal_fits(value, column_type)
     if kind is Kind.INT64:
         return isinstance(value, int) and -(2**63) <= value < 2**63
-    if kind is Kind.FLOAT64:
-        return isinstance(value, int | Decimal) and math.isfinite(float(value))
-    if kind is Kind.DECIMAL:
-        text = format(value, "f") if isinstance(value, Decimal) else str(value)
-        exact = isinstance(value, str) or len(re.sub(r"\D", "", text)) <= _EXACT_DIGITS
-        matches = re.fullmatch(cells.accept_pattern(column_type), text, re.ASCII)
-        return bool(matches) and exact and abs(Decimal(text)) < 10 ** (column_type.precision - column_type.scale)
-    if not isinstance(value, str):
-        return False
+    return kind is Kind.FLOAT64 and math.isfinite(float(value))
+
+
+def _decimal_fits(value: str | int | Decimal, column_type: ColumnType) -> bool:
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    exact = isinstance(value, str) or len(re.sub(r"\D", "", text)) <= _EXACT_DIGITS
+    matches = re.fullmatch(cells.accept_pattern(column_type), text, re.ASCII)
+    return bool(matches) and exact and abs(Decimal(text)) < 10 ** (column_type.precision - column_type.scale)
+
+
+def _text_fits(value: str, column_type: ColumnType) -> bool:
+    kind = column_type.kind
     if kind is Kind.STRING:
         return "\0" not in value
-    if not re.fullmatch(cells.accept_pattern(column_type), value, re.ASCII):
+    reads: dict[Kind, Callable[[str], object]] = {
+        Kind.DATE: date.fromisoformat,
+        Kind.TIME: time.fromisoformat,
+        Kind.TIMESTAMP: lambda text: datetime.fromisoformat(text.upper()),
+    }
+    if kind not in reads or not re.fullmatch(cells.accept_pattern(column_type), value, re.ASCII):
         return False
-    reads = {Kind.DATE: date, Kind.TIME: time, Kind.TIMESTAMP: datetime}[kind]
     try:
-        reads.fromisoformat(value.upper() if kind is Kind.TIMESTAMP else value)
+        reads[kind](value)
     except ValueError:
         return False
     return True

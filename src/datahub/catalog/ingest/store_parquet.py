@@ -25,7 +25,8 @@ def literal(text: str) -> str:
 
 def write(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
     """Run the query and store its rows, in their order, as zstd Parquet with statistics per row group."""
-    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
+    # The target is itself a staged file; the engine's own `tmp_` name beside it would be outside what it may touch.
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, USE_TMP_FILE false"
     connection.execute(f"COPY ({query}) TO {literal(str(target))} ({options})")
 
 

@@ -8,14 +8,13 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from re import compile as pattern
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -23,157 +22,28 @@ import pyarrow as pa
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, S3Store
 
-if TYPE_CHECKING:
-    from obstore.store import S3Config
+from datahub.catalog.objects.blocks import (
+    BLOCK_BYTES,
+    Blocks,
+    BucketBlocks,
+    BucketFile,
+    FileBlocks,
+    ObjectExists,
+    ObjectMissing,
+    StorageFailed,
+    brief,
+)
 
-BLOCK_BYTES = 1 << 20
-"""One block of a streamed object: under 1 MiB the event loop, not the disk, sets the pace."""
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, S3Config
+
+__all__ = ["Blocks", "ObjectExists", "ObjectMissing", "ObjectStore", "StorageFailed", "open_store"]
 
 WHOLE_PUT_BYTES = 16 << 20
 """Up to here S3 takes the object in one conditional PUT; above it, in parts that appear at once when completed."""
 
 _KEY = pattern(r"[a-z0-9][a-z0-9._-]{0,199}(?:/[a-z0-9][a-z0-9._-]{0,199}){0,7}")
 _STAGED = "part-"
-
-
-class ObjectExists(Exception):  # noqa: N818 — says what happened, as the refusals do
-    """Something is already stored under this key."""
-
-
-class ObjectMissing(Exception):  # noqa: N818 — says what happened
-    """Nothing is stored under this key."""
-
-
-class StorageFailed(Exception):  # noqa: N818 — says what happened
-    """The store did not do what was asked: disk full, bucket unreachable, credentials refused."""
-
-
-class Blocks:
-    """The bytes of one object from `start` up to `end`, in blocks of about 1 MiB, memory flat.
-
-    Opened before the first byte is sent, so a missing object is known in time; closed by exhaustion, `aclose()`
-    or `async with`.
-    """
-
-    def __init__(self, *, size: int, start: int, end: int) -> None:
-        """Cover the half-open byte interval [start, end) of an object of `size` bytes."""
-        self.size, self.start, self.end = size, start, end
-
-    def __aiter__(self) -> Self:
-        """Iterate over itself; one pass only."""
-        return self
-
-    async def __anext__(self) -> bytes:
-        """Return the next block."""
-        raise NotImplementedError
-
-    async def aclose(self) -> None:
-        """Let go of the file or connection."""
-
-    async def __aenter__(self) -> Self:
-        """Use as `async with await store.open(key) as blocks`."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close whatever happened."""
-        await self.aclose()
-
-
-class _FileBlocks(Blocks):
-    """Blocks by pread: no seek state, no thread hop (a hop per block costs a quarter of the throughput)."""
-
-    def __init__(self, handle: int, *, size: int, start: int, end: int) -> None:
-        super().__init__(size=size, start=start, end=end)
-        self._handle = handle
-        self._at = start
-
-    async def __anext__(self) -> bytes:
-        wanted = min(BLOCK_BYTES, self.end - self._at)
-        if wanted <= 0 or self._handle < 0:
-            await self.aclose()
-            raise StopAsyncIteration
-        block = os.pread(self._handle, wanted, self._at)
-        if not block:
-            await self.aclose()
-            msg = f"object ended at byte {self._at}, expected {self.end}"
-            raise StorageFailed(msg)
-        self._at += len(block)
-        return block
-
-    async def aclose(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
-
-    def __del__(self) -> None:
-        """Close a stream that was opened and never read."""
-        if self._handle >= 0:
-            os.close(self._handle)
-
-
-class _BucketBlocks(Blocks):
-    def __init__(self, chunks: AsyncIterator[bytes] | None, *, size: int, start: int, end: int) -> None:
-        super().__init__(size=size, start=start, end=end)
-        self._chunks = chunks
-        self._left = end - start
-
-    async def __anext__(self) -> bytes:
-        if self._chunks is None:
-            raise StopAsyncIteration
-        try:
-            block = bytes(await anext(self._chunks))
-        except StopAsyncIteration:
-            self._chunks = None
-            if self._left:
-                msg = f"object ended {self._left} bytes early"
-                raise StorageFailed(msg) from None
-            raise
-        except (BaseError, OSError) as error:
-            raise StorageFailed(_brief(error)) from error
-        self._left -= len(block)
-        return block
-
-    async def aclose(self) -> None:
-        self._chunks = None
-
-
-class _BucketFile:
-    """A readable, seekable view of an object in a bucket for pyarrow: each read is one ranged GET."""
-
-    closed = False
-
-    def __init__(self, bucket: S3Store, key: str, size: int) -> None:
-        self._bucket, self._key, self._size, self._at = bucket, key, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = base + offset
-        return self._at
-
-    def read(self, count: int | None = None) -> bytes:
-        end = self._size if count is None or count < 0 else min(self._size, self._at + count)
-        if end <= self._at:
-            return b""
-        block = bytes(obstore.get_range(self._bucket, self._key, start=self._at, end=end))
-        self._at = end
-        return block
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @dataclass(frozen=True)
@@ -202,17 +72,19 @@ class ObjectStore:
             if self._folder is None:
                 self._put_in_bucket(key, finished, size, replace=replace)
             else:
-                _put_in_folder(self._folder, key, finished, self.staging, replace=replace)
+                _put_in_folder(self._folder, key, finished, replace=replace)
         except (FileExistsError, AlreadyExistsError):
             raise ObjectExists(key) from None
         except (BaseError, OSError) as error:
-            raise StorageFailed(_brief(error)) from error
+            raise StorageFailed(brief(error)) from error
         finished.unlink(missing_ok=True)
         return size
 
     def _put_in_bucket(self, key: str, finished: Path, size: int, *, replace: bool) -> None:
         if size <= WHOLE_PUT_BYTES:
-            obstore.put(self._store, key, finished, mode="overwrite" if replace else "create", use_multipart=False)
+            obstore.put(
+                self._store, key, finished, mode="overwrite" if replace else "create", use_multipart=False
+            )
             return
         # A multipart upload cannot be conditional in obstore. Keys name one version or one content, so two writers
         # racing past this look would store the same bytes.
@@ -228,7 +100,7 @@ class ObjectStore:
         except FileNotFoundError:
             raise ObjectMissing(key) from None
         except (BaseError, OSError) as error:
-            raise StorageFailed(_brief(error)) from error
+            raise StorageFailed(brief(error)) from error
 
     def exists(self, key: str) -> bool:
         """Tell whether something is stored under `key`."""
@@ -249,7 +121,7 @@ class ObjectStore:
             except FileNotFoundError:
                 raise
             except (BaseError, OSError) as error:
-                raise StorageFailed(_brief(error)) from error
+                raise StorageFailed(brief(error)) from error
 
     async def open(self, key: str, *, start: int = 0, end: int | None = None) -> Blocks:
         """Open the bytes [start, end) of an object for streaming; raises ObjectMissing at once, not later."""
@@ -263,11 +135,11 @@ class ObjectStore:
             if start < end:
                 found = await obstore.get_async(self._store, key, options={"range": (start, end)})
                 chunks = aiter(found.stream(min_chunk_size=BLOCK_BYTES))
-            return _BucketBlocks(chunks, size=size, start=start, end=max(start, end))
+            return BucketBlocks(chunks, size=size, start=start, end=max(start, end))
         except FileNotFoundError:
             raise ObjectMissing(key) from None
         except (BaseError, OSError) as error:
-            raise StorageFailed(_brief(error)) from error
+            raise StorageFailed(brief(error)) from error
 
     def local_path(self, key: str) -> Path | None:
         """Return where the object lies when the store is a folder, else None; raises ObjectMissing."""
@@ -281,7 +153,7 @@ class ObjectStore:
         path = self.local_path(key)
         if path is not None:
             return path
-        handle: Any = _BucketFile(self._bucket(), key, self.size(key))
+        handle: Any = BucketFile(self._bucket(), key, self.size(key))
         return pa.PythonFile(handle, mode="r")
 
     def _bucket(self) -> S3Store:
@@ -302,7 +174,9 @@ class ObjectStore:
         return removed
 
 
-def open_store(url: str | Path, *, staging: Path | None = None, s3: Mapping[str, str] | None = None) -> ObjectStore:
+def open_store(
+    url: str | Path, *, staging: Path | None = None, s3: Mapping[str, str] | None = None
+) -> ObjectStore:
     """Open a folder or a bucket by its URL; `s3` overrides the AWS_* environment (endpoint, region, keys).
 
     A folder keeps its staging beside the objects, on the same file system; a bucket needs a local `staging` folder.
@@ -314,9 +188,9 @@ def open_store(url: str | Path, *, staging: Path | None = None, s3: Mapping[str,
             raise ValueError(msg)
         staging.mkdir(parents=True, exist_ok=True)
         config: S3Config = dict(s3 or {})  # type: ignore[assignment]
-        endpoint = config.get("endpoint", os.environ.get("AWS_ENDPOINT", ""))
-        plain = endpoint.startswith("http://")
-        bucket = S3Store.from_url(text, config=config, client_options={"allow_http": plain})
+        plain = config.get("endpoint", "").startswith("http://")
+        options: ClientConfig = {"allow_http": True} if plain else {}
+        bucket = S3Store.from_url(text, config=config, client_options=options)
         return ObjectStore(text, staging.resolve(), None, bucket)
     folder = Path(unquote(urlsplit(text).path)) if text.startswith("file://") else Path(text)
     if "://" in text and not text.startswith("file://"):
@@ -326,6 +200,9 @@ def open_store(url: str | Path, *, staging: Path | None = None, s3: Mapping[str,
     staging = (staging or folder / ".staging").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     staging.mkdir(parents=True, exist_ok=True)
+    if staging.stat().st_dev != folder.stat().st_dev:
+        msg = "the staging folder must be on the file system of the objects: a finished file is linked, not copied"
+        raise ValueError(msg)
     return ObjectStore(text, staging, folder, LocalStore(folder))
 
 
@@ -339,37 +216,31 @@ def _open_file(path: Path, start: int, end: int | None) -> Blocks:
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     size = os.fstat(handle).st_size
     end = size if end is None else min(end, size)
-    return _FileBlocks(handle, size=size, start=start, end=max(start, end))
+    return FileBlocks(handle, size=size, start=start, end=max(start, end))
 
 
-def _put_in_folder(folder: Path, key: str, finished: Path, staging: Path, *, replace: bool) -> None:
+def _put_in_folder(folder: Path, key: str, finished: Path, *, replace: bool) -> None:
     """Fsync, link or rename into place, fsync the folders: in that order, or a crash shows a name without bytes."""
     final = folder / key
     _sync_file(finished)
     _make_folder(final.parent)
-    try:
-        _place(finished, final, replace=replace)
-    except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP}:
-            raise
-        # Staging lies on another file system, or links are not possible: copy first, then place the copy.
-        copy = Path(tempfile.mkstemp(prefix=_STAGED, dir=folder / ".staging" if staging.parent == folder else folder)[1])
-        try:
-            shutil.copyfile(finished, copy)
-            _sync_file(copy)
-            if not replace and final.exists():
-                raise FileExistsError(key) from None
-            copy.replace(final)
-        finally:
-            copy.unlink(missing_ok=True)
-    _sync_folder(final.parent)
-
-
-def _place(finished: Path, final: Path, *, replace: bool) -> None:
     if replace:
         finished.replace(final)
     else:
-        final.hardlink_to(finished)  # unlike rename, refuses an existing name
+        _link(finished, final)
+    _sync_folder(final.parent)
+
+
+def _link(finished: Path, final: Path) -> None:
+    """Give the file its final name unless that is taken: rename would replace silently."""
+    try:
+        final.hardlink_to(finished)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP}:
+            raise
+        if final.exists():  # a file system without links: the look and the rename are two steps
+            raise FileExistsError(final) from None
+        finished.replace(final)
 
 
 def _make_folder(folder: Path) -> None:
@@ -393,8 +264,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _brief(error: Exception) -> str:
-    """Return the first line of an engine's message: obstore appends a debug dump with paths."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
