@@ -98,6 +98,12 @@ def agreement_of(session: Session, request_id: str) -> Agreement | None:
     return session.exec(select(Agreement).where(Agreement.request_id == request_id)).first()
 
 
+def agreements_of(session: Session, request_ids: Sequence[str]) -> dict[str, Agreement]:
+    """Return the agreements that requests ended in, by the request's id."""
+    found = select(Agreement).where(col(Agreement.request_id).in_(request_ids))
+    return {agreement.request_id: agreement for agreement in session.exec(found)}
+
+
 def agreement_for_change(session: Session, agreement_id: str) -> Agreement:
     """Return a known agreement, locked until the transaction ends, as it is now in the database."""
     found = select(Agreement).where(Agreement.id == agreement_id).with_for_update()

@@ -136,7 +136,7 @@ def possible_moves(state: S | None, party: Party | None = None) -> tuple[Move, .
     return tuple(m for (s, m), walk in MOVES.items() if s == state and party in (None, walk.party))
 
 
-def decide_move(actor: Actor, request: AccessRequest, move: Move) -> Walk:
+def decide_move(actor: Actor, request: AccessRequest, move: Move, now: datetime) -> Walk:
     """Return what a move does. Raises RequestMoveNotAllowed (first), RequestMoveNotPossible."""
     party = party_of(actor, request)
     makers = {walk.party for (_, m), walk in MOVES.items() if m is move}
@@ -147,6 +147,11 @@ def decide_move(actor: Actor, request: AccessRequest, move: Move) -> Walk:
             f"Only the {maker} may {move} an access request, by somebody with the role {roles}.",
             party=maker.value,
             roles=sorted(ROLES[maker]),
+        )
+    if is_overdue(request, now):
+        detail = "This request was not answered in time."
+        raise RequestMoveNotPossible(
+            detail, remedy="Make a new request.", state=S.TERMINATED.value, possible=[]
         )
     walk = MOVES.get((S(request.state), move))
     if walk is None:
@@ -173,6 +178,13 @@ def is_overdue(request: AccessRequest, now: datetime) -> bool:
     return is_open and request.due_at is not None and request.due_at <= now
 
 
+def state_at(request: AccessRequest, now: datetime) -> tuple[S, Status]:
+    """Return the state of a request now, and what people call it, whether or not the worker has been there."""
+    if is_overdue(request, now):
+        return S.TERMINATED, Status.EXPIRED
+    return S(request.state), STATUS[Move(request.last_move)]
+
+
 def due_after(now: datetime, deadline_days: int) -> datetime:
     """Return when an answer is due that is asked for now."""
     return now + timedelta(days=deadline_days)
@@ -197,7 +209,11 @@ def end_faults(until: datetime | None, latest: datetime | None, now: datetime, p
     return []
 
 
-def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Return the earlier of two ends; None is no end."""
-    ends = [end for end in (one, other) if end is not None]
-    return min(ends, default=None)
+def must_end_later(request: AccessRequest, now: datetime) -> None:
+    """Stop an agreement that would be over before it begins. Raises RequestMoveNotPossible."""
+    if request.offered_until is not None and request.offered_until <= now:
+        raise RequestMoveNotPossible(
+            "The end that lies on the table has passed.",
+            remedy="Put a later end on the table: the consumer counters, or asks anew.",
+            state=request.state,
+        )

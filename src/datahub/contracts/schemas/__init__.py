@@ -1,0 +1,1 @@
+"""REST messages of contracts, one module per concept."""
