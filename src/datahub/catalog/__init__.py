@@ -16,6 +16,7 @@ from datahub.catalog.models import (
 )
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.catalog.service.offers import read_terms
+from datahub.catalog.service.storage import storage
 from datahub.catalog.store.datasets import dataset_by_id, find_dataset
 from datahub.catalog.store.offers import offer_by_id, offer_version, open_offers
 from datahub.catalog.store.versions import version_of
@@ -35,6 +36,7 @@ __all__ = [
     "Theme",
     "dataset_by_id",
     "find_dataset",
+    "storage",
     "offer_by_id",
     "offer_version",
     "open_offers",

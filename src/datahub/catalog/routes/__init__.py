@@ -2,4 +2,8 @@
 
 from fastapi import APIRouter
 
+from datahub.catalog.routes import datasets, offers, versions
+
 router = APIRouter()
+for each in (datasets, versions, offers):
+    router.include_router(each.router)

@@ -44,6 +44,11 @@ def may_see(actor: Actor, dataset: Dataset) -> bool:
     return dataset.state != S.DRAFT or is_own or actor.oversees(Role.ADMIN, Role.AUDITOR)
 
 
+def is_open_metadata(dataset: Dataset) -> bool:
+    """Tell whether everybody may see the description, so that caches may keep it."""
+    return dataset.state != S.DRAFT
+
+
 def may_change(actor: Actor, provider_id: str) -> bool:
     """Tell whether the actor publishes for this organisation."""
     return actor.participant_id == provider_id and actor.has_role(*PUBLISHING_ROLES)

@@ -12,13 +12,13 @@ from datahub.catalog.models import Dataset, DatasetKind, DatasetState
 from datahub.catalog.rules import datasets as rules
 from datahub.catalog.store import datasets as store
 from datahub.catalog.store.datasets import Filters
+from datahub.catalog.store.descriptions import publishers_of
 from datahub.catalog.store.versions import remove_versions
 from datahub.kernel.context import Context
 from datahub.kernel.errors import Fault
 from datahub.kernel.ids import new_id
 from datahub.kernel.outbox import announce
 from datahub.kernel.paging import Page, PageRequest
-from datahub.participants import Participant
 
 _LIFE = ("dataset.create", *(f"dataset.{move}" for move in dict.fromkeys(m for _, m in rules.MOVES)))
 
@@ -91,9 +91,9 @@ def list_datasets(ctx: Context, request: PageRequest, filters: Filters) -> Page[
     return store.datasets_page(ctx, ctx.actor, request, filters)
 
 
-def publishers_of(ctx: Context, datasets: Sequence[Dataset]) -> Mapping[str, Participant]:
-    """Return the publishing organisations of some datasets by id."""
-    return store.publishers_of(ctx.session, datasets)
+def publisher_slugs(ctx: Context, datasets: Sequence[Dataset]) -> Mapping[str, str]:
+    """Return the short names of the publishing organisations of some datasets by the organisations' ids."""
+    return {found.id: found.slug for found in publishers_of(ctx.session, datasets).values()}
 
 
 def dataset_to_change(ctx: Context, dataset_id: str) -> Dataset:

@@ -103,12 +103,6 @@ def remove_dataset(session: Session, dataset: Dataset) -> None:
     session.flush()
 
 
-def publishers_of(session: Session, datasets: Sequence[Dataset]) -> dict[str, Participant]:
-    """Return the publishing organisations of some datasets by id."""
-    ids = {dataset.provider_id for dataset in datasets}
-    return {p.id: p for p in session.exec(select(Participant).where(col(Participant.id).in_(ids)))}
-
-
 def _visible(statement: SelectOfScalar[Dataset], actor: Actor) -> SelectOfScalar[Dataset]:
     if actor.oversees(Role.ADMIN, Role.AUDITOR):
         return statement
@@ -128,7 +122,7 @@ def _referred(statement: SelectOfScalar[Dataset], ref: str) -> SelectOfScalar[Da
 
 def _publisher_ids(publisher: str) -> SelectOfScalar[str]:
     return select(Participant.id).where(
-        Participant.id == publisher if is_id(publisher) else Participant.slug == publisher
+        or_(col(Participant.id) == publisher, col(Participant.slug) == publisher)
     )
 
 

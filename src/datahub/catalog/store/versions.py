@@ -1,11 +1,11 @@
 """Queries on versions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from datahub.catalog.models import Dataset, DatasetVersion
+from datahub.catalog.models import DatasetVersion
 from datahub.kernel.context import Context
 from datahub.kernel.paging import Page, PageRequest, SortKey, read_page
 
@@ -16,19 +16,6 @@ def version_of(session: Session, dataset_id: str, number: int | None = None) -> 
     if number is not None:
         found = found.where(DatasetVersion.number == number)
     return session.exec(found.order_by(col(DatasetVersion.number).desc()).limit(1)).first()
-
-
-def latest_versions(session: Session, datasets: Sequence[Dataset]) -> dict[str, DatasetVersion]:
-    """Return the latest version of each of some datasets by dataset id; those without versions are absent."""
-    found = (
-        select(DatasetVersion)
-        .join(Dataset, col(Dataset.id) == DatasetVersion.dataset_id)
-        .where(
-            col(Dataset.id).in_([dataset.id for dataset in datasets]),
-            DatasetVersion.number == Dataset.last_version,
-        )
-    )
-    return {version.dataset_id: version for version in session.exec(found)}
 
 
 def versions_page(ctx: Context, dataset_id: str, request: PageRequest) -> Page[DatasetVersion]:
