@@ -119,7 +119,7 @@ def _for_sqlite(table: str) -> list[str]:
 _POSTGRESQL_REFUSAL = """
 create or replace function refuse_change_of_log() returns trigger language plpgsql as $$
 begin
-  raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+  raise exception using message = tg_table_name || ' is append-only', errcode = 'insufficient_privilege';
 end $$
 """
 
