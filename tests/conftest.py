@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from datahub import migrations
 from datahub.kernel import db
+from tests.hub import Hub, a_hub
 from tests.postgres import PostgresServer, postgres_server
 
 # How long an example takes says more about the machine than about the code.
@@ -94,3 +95,10 @@ def migrate(url: str) -> None:
     engine = db.make_engine(url)
     migrations.upgrade(engine)
     engine.dispose()
+
+
+@pytest.fixture
+def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+    """A whole exchange, on SQLite and on PostgreSQL in turn."""
+    with a_hub(tmp_path, database_url) as hub:
+        yield hub

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp
 
+import datahub.oauth.routes
 import datahub.participants.routes
 import datahub.web
 from datahub.audit import About, Outcome, record
@@ -20,6 +21,7 @@ from datahub.kernel.context import ANONYMOUS, Actor, Context
 from datahub.kernel.errors import Refusal
 from datahub.kernel.rest import openapi
 from datahub.kernel.settings import Settings
+from datahub.oauth import authenticate
 
 API_VERSION = version("datahub")
 _log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ _TAGS = [
         "description": "The access log: who did or tried what, and why it was allowed or refused.",
     },
 ]
-_ROUTERS = (datahub.participants.routes.router, datahub.web.router)
+_ROUTERS = (datahub.participants.routes.router, datahub.oauth.routes.router, datahub.web.router)
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> ASGIApp:
@@ -80,16 +82,11 @@ def build(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         settings=settings,
         engine=engine,
         clock=clock,
-        authenticate=_authenticate,
+        authenticate=authenticate,
         on_refusal=_record_refusal,
         methods_of=openapi.method_finder(document),
     )
     return app
-
-
-def _authenticate(ctx: Context, token: str) -> Actor:
-    del ctx, token
-    raise rest.Unauthenticated("The access token is not good.")
 
 
 def _record_refusal(request: Request, refusal: Refusal) -> Mapping[str, str]:

@@ -44,7 +44,7 @@ def init(name: str, slug: str, email: str, identifiers: tuple[str, ...], *, anot
     from datahub.kernel.clock import system_clock
     from datahub.kernel.context import Actor, Context
     from datahub.kernel.ids import new_id
-    from datahub.oauth import ensure_signing_key, register_client
+    from datahub.oauth import Profile, Registration, add_secret, register_client, rotate_keys
     from datahub.participants import Application, Role, found_exchange, the_exchange
 
     settings = Settings()
@@ -53,23 +53,23 @@ def init(name: str, slug: str, email: str, identifiers: tuple[str, ...], *, anot
     engine = db.make_engine(settings.database_url)
     migrations.upgrade(engine)
     with db.transaction(engine) as session:
-        exchange = the_exchange(session)
-        is_new = exchange is None
-        founder = Actor(client_id="datahub init", roles=frozenset({"admin"}), is_exchange=True)
+        founder = Actor(client_id="datahub init", roles=frozenset({Role.ADMIN}), is_exchange=True)
         ctx = Context(session, founder, system_clock(), new_id().replace("-", ""), settings)
-        if exchange is None:
-            exchange = found_exchange(ctx, Application(name, slug, email, _identifiers(identifiers)))
-        ensure_signing_key(ctx)
-        if not is_new and not another_admin:
-            click.echo("The exchange is there already; nothing was changed.", err=True)
+        exchange = the_exchange(session)
+        if exchange is not None and not another_admin:
+            click.echo(f"The exchange is there already, in {settings.home}; nothing was changed.", err=True)
             click.echo("Lost the secret? datahub init --another-admin", err=True)
             return
-        roles = [Role.ADMIN, Role.AUDITOR]
-        client, secret = register_client(ctx, exchange.id, "first admin", roles, profile="basic")
+        if exchange is None:
+            exchange = found_exchange(ctx, Application(name, slug, email, _identifiers(identifiers)))
+            rotate_keys(ctx)
+        admin = Registration("admin", Profile.BASIC, [Role.ADMIN, Role.AUDITOR], exchange.id)
+        client = register_client(ctx, admin)
+        secret = add_secret(ctx, client.id)
     engine.dispose()
     click.echo(f"Exchange   {exchange.name} ({exchange.slug}) in {settings.home}", err=True)
-    click.echo("First admin client; this secret is shown once and kept only as a hash:\n", err=True)
-    click.echo(f"client_id={client.id}\nclient_secret={secret}")
+    click.echo("An admin client; its secret is shown once and kept only as a hash:\n", err=True)
+    click.echo(f"client_id={client.id}\nclient_secret={secret.text}")
     click.echo("\nNext: datahub serve, then see /docs on it.", err=True)
 
 

@@ -15,7 +15,7 @@ def _is_ours(thing: Any, name: str | None, kind: str, reflected: bool, compared:
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=context.config.attributes.get("target_metadata", SQLModel.metadata),
-    render_as_batch=True,
+    render_as_batch=context.config.attributes.get("render_as_batch", True),
     compare_type=True,
     include_object=_is_ours,
 )
