@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from datahub.policy import Facts, Timing, decide, read_policy
+from datahub.policy import Facts, Timing, compliance_report, decide, read_policy
 
 SUITE = Path(__file__).parents[3] / "shared" / "vectors" / "odrl" / "solidlab"
 CASES: list[dict[str, Any]] = (
@@ -61,3 +61,26 @@ def test_the_rules_are_active_and_the_answer_is_as_the_suite_says(case: dict[str
     for expected in case["expected_rules"]:
         applied = any(report.applied for report in decision.rules if report.uid == expected["rule"])
         assert applied == (expected["activation"] == "Active"), expected["rule"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[Path(case["file"]).stem for case in CASES])
+def test_the_compliance_report_has_the_premises_the_suite_expects(case: dict[str, Any]) -> None:
+    policy = read_policy((SUITE / "data" / case["policy"]).read_text(), duty_timing=Timing.POST)
+    report: Any = compliance_report(decide(policy, the_facts(case["request"], case["sotw"])))
+    for expected in case["expected_rules"]:
+        found = [
+            rule for rule in report["report:ruleReport"] if rule["report:rule"]["@id"] == expected["rule"]
+        ]
+        assert {rule["@type"] for rule in found} == {f"report:{expected['type']}"}
+        states = [rule["report:activationState"]["@id"] for rule in found]
+        assert ("report:Active" in states) == (expected["activation"] == "Active")
+        stated = {
+            kind: states for kind, states in expected["premises"].items() if kind != "UNTYPED"
+        }  # a slip in 065
+        for kind, satisfactions in stated.items():
+            seen = sorted(
+                premise["report:satisfactionState"]["@id"].removeprefix("report:")
+                for premise in found[0]["report:premiseReport"]
+                if premise["@type"] == f"report:{kind}"
+            )
+            assert seen == sorted(satisfactions), (expected["rule"], kind)

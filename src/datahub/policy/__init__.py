@@ -14,8 +14,9 @@ from datahub.policy.explain import Reason, RuleReport
 from datahub.policy.facts import Facts
 from datahub.policy.model import Duty, Fault, Kind, Policy, PolicyFaults, Timing, duties_of
 from datahub.policy.parse import read_policy
-from datahub.policy.registry import Enforcement
+from datahub.policy.registry import Enforcement, patterns
 from datahub.policy.render import labels, render
+from datahub.policy.report import compliance_report
 from datahub.policy.templates import Parameter, Template, fill_template, template, templates
 from datahub.policy.vocabulary import Taxonomy, taxonomies
 from datahub.policy.write import canonical, policy_hash, to_jsonld
@@ -36,10 +37,12 @@ __all__ = [
     "Template",
     "Timing",
     "canonical",
+    "compliance_report",
     "decide",
     "duties_of",
     "fill_template",
     "labels",
+    "patterns",
     "policy_hash",
     "read_policy",
     "render",

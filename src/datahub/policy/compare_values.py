@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from datahub.policy.model import Atom, Operator, Value
 from datahub.policy.registry import LEVELS, Operand, compact
-from datahub.policy.values import sort_of
+from datahub.policy.values import is_unresolved, sort_of
 from datahub.policy.vocabulary import Taxonomy, taxonomies
 
 Compare: TypeAlias = Callable[[object], bool | None]
@@ -26,6 +26,7 @@ _ORDER: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     Operator.LT: relation.lt,
     Operator.LTEQ: relation.le,
 }
+_ORDERED = frozenset({Operator.GT, Operator.GTEQ, Operator.LT, Operator.LTEQ})
 _TREE = frozenset({Operator.IS_A, Operator.IS_PART_OF, Operator.HAS_PART})
 
 
@@ -34,13 +35,19 @@ def comparison(operand: Operand, atom: Atom) -> Compare:
     sort = operand.sort
     if sort == "column":
         sort = sort_of(atom.right[0]) if atom.right else "text"
-    if sort in {"labels", "party"}:
+    if any(is_unresolved(value) for value in atom.right) or (sort == "event" and atom.operator in _ORDERED):
+        return _never_known
+    if sort in {"labels", "party", "event"}:
         return _membership(atom)
     if sort in {"purpose", "region", "language"}:
         return _taxonomic(atom, taxonomies()[sort])
     if sort == "level":
         return _level(atom, LEVELS[operand.name])
     return _scalar(atom, sort)
+
+
+def _never_known(_seen: object) -> None:
+    """Compare with something that is not there: a constant to be filled in, the order of two events."""
 
 
 def _scalar(atom: Atom, sort: str) -> Compare:

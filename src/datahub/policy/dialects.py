@@ -72,6 +72,9 @@ PROPERTY_NAMES: Mapping[str, str] = {
     },
 }
 
+BESIDE_PAYMENT: Mapping[str, str] = {"ids:contract": "dh:contractType", "ids:frequency": "dh:frequency"}
+"""What IDS says beside a payment, and the operands that say it here."""
+
 ANNOTATIONS = (
     "dc:",
     "dct:",

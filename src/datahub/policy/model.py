@@ -84,7 +84,7 @@ class Duty:
     """
 
     action: str
-    parameters: tuple[Atom, ...] = ()
+    parameters: tuple[Constraint, ...] = ()
     constraint: Constraint | None = None
     timing: Timing = Timing.POST
     consequences: tuple["Duty", ...] = ()
@@ -92,7 +92,8 @@ class Duty:
 
     def parameter(self, left: str) -> tuple[Value, ...]:
         """Every constant given for the parameter `left`, in order; empty when it is not set."""
-        return tuple(value for atom in self.parameters if atom.left == left for value in atom.right)
+        stated = (atom for parameter in self.parameters for atom in atoms(parameter))
+        return tuple(value for atom in stated if atom.left == left for value in atom.right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +189,24 @@ def duties_of(policy: Policy) -> Iterator[tuple[str, Duty]]:
             yield duty.uid or f"/permission/{at}/duty/{each}", duty
     for at, duty in enumerate(policy.obligations):
         yield duty.uid or f"/obligation/{at}", duty
+
+
+def all_duties(policy: Policy) -> Iterator[Duty]:
+    """Yield every duty of the policy: conditions, remedies, obligations, and their consequences."""
+    waiting = [duty for rule in (*policy.permissions, *policy.prohibitions) for duty in rule.duties]
+    waiting += policy.obligations
+    while waiting:
+        duty = waiting.pop()
+        waiting += duty.consequences
+        yield duty
+
+
+def all_atoms(policy: Policy) -> Iterator[Atom]:
+    """Yield every comparison of the policy, duties included."""
+    for rule in (*policy.permissions, *policy.prohibitions):
+        yield from atoms(rule.constraint)
+        yield from atoms(rule.refinement)
+    for duty in all_duties(policy):
+        yield from atoms(duty.constraint)
+        for parameter in duty.parameters:
+            yield from atoms(parameter)

@@ -23,7 +23,7 @@ from datahub.policy.model import (
     conjunction,
 )
 from datahub.policy.parse_constraints import ConstraintReader
-from datahub.policy.registry import Phase, actions, find, operand
+from datahub.policy.registry import Phase, actions, compact, find, operand
 from datahub.policy.values import NotAValueError, read_value
 
 _POLICY = frozenset(
@@ -51,13 +51,15 @@ _COLLECTION = frozenset({"@id", "uid", "@type", "source", "refinement"})
 _MOST_FAULTS = 100
 
 
-def read_policy(document: object, *, duty_timing: Timing | None = None) -> Policy:
+def read_policy(document: object, *, duty_timing: Timing | None = None, foreign: bool = False) -> Policy:
     """Read a policy from JSON text, bytes or decoded JSON-LD.
 
     `duty_timing` replaces the registry's default timing of duties that state none (public suites differ in it).
+    `foreign` imports patterns of others: constants still to be filled in and concepts of other vocabularies are kept as
+    they are; they never compare as true, and such a policy cannot be written out for others before it is completed.
     Raises PolicyFaults with every fault: JSON pointer, stable code, message, remedy.
     """
-    reader = _PolicyReader(duty_timing)
+    reader = _PolicyReader(duty_timing, foreign=foreign)
     policy = reader.policy(load(document))
     if reader.faults:
         raise PolicyFaults(tuple(reader.faults[:_MOST_FAULTS]))
@@ -67,8 +69,8 @@ def read_policy(document: object, *, duty_timing: Timing | None = None) -> Polic
 class _PolicyReader(ConstraintReader):
     """Reads policies, rules and duties."""
 
-    def __init__(self, duty_timing: Timing | None) -> None:
-        super().__init__()
+    def __init__(self, duty_timing: Timing | None, *, foreign: bool) -> None:
+        super().__init__(foreign=foreign)
         self.duty_timing = duty_timing
 
     def policy(self, document: object) -> Policy:
@@ -189,13 +191,14 @@ class _PolicyReader(ConstraintReader):
             found = self.members(node, at, _DUTY)
             uid = self.identifier(found, "@id") or self.identifier(found, "uid")
             consequences = tuple(self.duties(found, "consequence", None))
-            stated = (
-                *self.conjuncts(found, "refinement", 0),
-                *self.conjuncts(found, "constraint", 0),
-                *self.named_parameters(found),
-            )
+            asked = (*self.conjuncts(found, "refinement", 0), *self.named_parameters(found))
+            stated = self.conjuncts(found, "constraint", 0, refining=False)
+            marked = self.conjuncts(found, "constraint", 0, refining=True)
             for action, refinement in self.actions(found, at, None):
-                yield _duty(action, (*refinement, *stated), consequences, uid, timing or self.duty_timing)
+                parameters = (*refinement, *asked, *marked)
+                yield _duty(
+                    action, parameters, stated, timing or self.duty_timing, consequences=consequences, uid=uid
+                )
 
     def named_parameters(self, found: Mapping[str, tuple[str, object]]) -> tuple[Constraint, ...]:
         """Read the two IDS properties of a duty that say more about it as parameters."""
@@ -238,30 +241,49 @@ class _PolicyReader(ConstraintReader):
         return self.conjuncts(self.members(node, at, _COLLECTION), "refinement", 0)
 
 
+_USE = "policyUsage"
+_EVENTS = {Operator.LT: Timing.PRE, Operator.EQ: Timing.DURING, Operator.GT: Timing.POST}
+"""ODRL says when a duty is due by comparing the event `policyUsage` (ODRL Vocabulary §3.5)."""
+
+
+def _timing(constraint: Constraint) -> Timing | None:
+    """Return the timing that a constraint of a duty states, if that is what it does."""
+    match constraint:
+        case Atom("dh:timing", Operator.EQ, (str(stated),)):
+            return Timing(stated)
+        case Atom("event", operator, (str(event),)) if compact(event) == _USE:
+            return _EVENTS.get(operator)
+    return None
+
+
 def _duty(
     action: str,
+    asked: tuple[Constraint, ...],
     stated: tuple[Constraint, ...],
+    timing: Timing | None,
+    *,
     consequences: tuple[Duty, ...],
     uid: str | None,
-    timing: Timing | None,
 ) -> Duty:
-    """Part what a duty asks for (parameters) from when it exists; its own `dh:timing` comes before any default."""
-    parameters = tuple(each for each in stated if isinstance(each, Atom) and _is_parameter(each))
-    rest = tuple(each for each in stated if each not in parameters)
-    own = next((str(each.right[0]) for each in parameters if each.left == "dh:timing" and each.right), None)
-    default = timing or actions()[action].timing
+    """Part what a duty asks for (parameters) from when it exists; a timing it states comes before any default.
+
+    Parameters that could be conditions come first: so they are written, marked, and read again in this order.
+    """
+    own = next((when for each in stated if (when := _timing(each))), None)
+    rest = tuple(each for each in stated if _timing(each) is None)
+    parameters = sorted((*asked, *(each for each in rest if _is_parameter(each))), key=_is_parameter)
     return Duty(
         action=action,
-        parameters=tuple(each for each in parameters if each.left != "dh:timing"),
-        constraint=conjunction(rest),
-        timing=Timing(own) if own else default,
+        parameters=tuple(parameters),
+        constraint=conjunction(tuple(each for each in rest if not _is_parameter(each))),
+        timing=own or timing or actions()[action].timing,
         consequences=consequences,
         uid=uid,
     )
 
 
-def _is_parameter(atom: Atom) -> bool:
-    row = operand(atom.left)
+def _is_parameter(constraint: Constraint) -> bool:
+    row = operand(constraint.left) if isinstance(constraint, Atom) else None
     return row is not None and row.phase in {Phase.PARAMETER, Phase.COLUMN}
 
 

@@ -5,8 +5,8 @@ ODRL Information Model 2.2 §2.5; DSP 2025-1 `contract-schema.json`.
 
 from collections.abc import Iterator, Mapping
 
-from datahub.policy.dialects import ANNOTATIONS, IGNORED, OPERATOR_NAMES, PROPERTY_NAMES
-from datahub.policy.model import Atom, Connective, Constraint, Fault, Logical, Operator
+from datahub.policy.dialects import ANNOTATIONS, BESIDE_PAYMENT, IGNORED, OPERATOR_NAMES, PROPERTY_NAMES
+from datahub.policy.model import Atom, Connective, Constraint, Fault, Logical, Operator, conjunction
 from datahub.policy.registry import OPERATORS, compact, find, operand
 from datahub.policy.values import NotAValueError, read_value, sort_of
 
@@ -15,6 +15,9 @@ _LISTS = frozenset(
     {Operator.IS_ANY_OF, Operator.IS_NONE_OF, Operator.IS_ALL_OF, Operator.IS_A, Operator.IS_PART_OF}
 )
 _CONNECTIVES = frozenset(Connective)
+_FOREIGN = frozenset({"rightOperandReference", *BESIDE_PAYMENT})
+_UNORDERED = frozenset({"text", "level"})
+"""Sorts without parts: to be part of a list is to be one of it."""
 _DEEPEST = 24
 
 
@@ -26,7 +29,8 @@ def child(at: str, key: object) -> str:
 class ConstraintReader:
     """Walks one document; collects faults and goes on with a harmless stand-in."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, foreign: bool) -> None:
+        self.foreign = foreign
         self.faults: list[Fault] = []
         self.prefixes: dict[str, str] = {}
 
@@ -123,7 +127,7 @@ class ConstraintReader:
 
     def constraint(self, node: Mapping[object, object], at: str, depth: int) -> Constraint | None:
         """Read one constraint, a comparison or a connective; None when it is faulty."""
-        found = self.members(node, at, _ATOM | _CONNECTIVES)
+        found = self.members(node, at, _ATOM | _CONNECTIVES | (_FOREIGN if self.foreign else frozenset()))
         joined = [name for name in found if name in _CONNECTIVES]
         if depth > _DEEPEST:
             self.fault(
@@ -145,11 +149,20 @@ class ConstraintReader:
                     at, "empty-constraint", f"“{joined[0]}” joins nothing.", "Add constraints or remove it."
                 )
         else:
-            return self.atom(found, at)
+            return self.with_terms(self.atom(found, at), found)
         return None
+
+    def with_terms(self, atom: Atom | None, found: Mapping[str, tuple[str, object]]) -> Constraint | None:
+        """Add what IDS says beside a payment (its contract form, its frequency) as comparisons of their own."""
+        said = ((left, self.identifier(found, name)) for name, left in BESIDE_PAYMENT.items())
+        terms = tuple(Atom(left, Operator.EQ, (value,)) for left, value in said if value)
+        return conjunction((atom, *terms)) if atom else None
 
     def atom(self, found: Mapping[str, tuple[str, object]], at: str) -> Atom | None:
         """Read one comparison; both its sides must be placed in the registry."""
+        if self.foreign and "rightOperandReference" in found:
+            where, address = found["rightOperandReference"]
+            found = {**found, "rightOperand": (where, _address(address))}
         missing = [name for name in ("leftOperand", "operator", "rightOperand") if name not in found]
         if missing:
             for name in missing:
@@ -198,10 +211,12 @@ class ConstraintReader:
         right = []
         for place, each in enumerate(several):
             try:
-                right.append(read_value(row, each))
+                right.append(read_value(row, each, foreign=self.foreign))
             except NotAValueError as wrong:
                 pointer = child(where, place) if isinstance(raw, list | tuple) else where
                 self.fault(pointer, wrong.code, f"{row.name}: {wrong}", wrong.remedy)
+        if row.sort in _UNORDERED and operator in {Operator.IS_A, Operator.IS_PART_OF}:
+            operator = Operator.IS_ANY_OF
         if operator not in _LISTS and len(several) != 1:
             self.fault(
                 where,
@@ -224,3 +239,10 @@ class ConstraintReader:
             self.fault(found["unit"][0], "unit-not-allowed", f"{row.name} has no unit.", "Remove the unit.")
         unit = self.identifier(found, "unit")
         return Atom(left, operator, tuple(right), unit)
+
+
+def _address(raw: object) -> object:
+    """Keep the address of a value as a constant to be filled in."""
+    if isinstance(raw, Mapping):
+        raw = raw.get("@value", raw.get("@id"))
+    return f"?{raw.removeprefix('?')}" if isinstance(raw, str) else raw

@@ -45,6 +45,7 @@ OPERATORS: Mapping[str, frozenset[Operator]] = {
     "boolean": frozenset({Operator.EQ, Operator.NEQ}),
     "party": _EQUAL | _TREE,
     "labels": _EQUAL | _TREE,
+    "event": _EQUAL | _ORDERED,
     "purpose": _EQUAL | _TREE,
     "region": _EQUAL | _TREE,
     "language": _EQUAL | _TREE,
@@ -181,6 +182,27 @@ def actions() -> Mapping[str, Action]:
         given["also"] = tuple(given.get("also", ()))
         rows[name] = Action(name, **given)
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A usage pattern: the terms that state it, and what the exchange really does about it."""
+
+    key: str
+    en: str
+    terms: tuple[str, ...]
+    label: Enforcement
+    note: str
+
+
+@cache
+def patterns() -> Mapping[str, Pattern]:
+    """Return the 25 IDS policy classes and the further patterns A–P, by key."""
+    rows: dict[str, Any] = {key: dict(row) for key, row in table("patterns").items()}
+    return {
+        key: Pattern(key, row["en"], tuple(row["terms"]), Enforcement(row["label"]), row["note"])
+        for key, row in rows.items()
+    }
 
 
 COLUMN = "dh:column:"

@@ -7,7 +7,7 @@ carries its label in square brackets.
 from collections.abc import Iterator
 from typing import Final
 
-from datahub.policy.model import Atom, Constraint, Duty, Policy, Rule, atoms
+from datahub.policy.model import Atom, Constraint, Duty, Policy, Rule, all_atoms, all_duties
 from datahub.policy.registry import Action, Enforcement, actions, operand
 from datahub.policy.values import write_instant
 from datahub.policy.wording import CONNECTIVES, KINDS, LABELS, TIMINGS, Lang, quote, say
@@ -156,22 +156,8 @@ def _constraint(constraint: Constraint, indent: str, lang: Lang) -> Iterator[str
 
 def labels(policy: Policy) -> dict[str, Enforcement]:
     """Return every term of the policy with what the exchange really does about it (enforced … legal)."""
-    found: dict[str, Enforcement] = {}
-    duties: list[Duty] = list(policy.obligations)
-    for rule in (*policy.permissions, *policy.prohibitions):
-        found[rule.action] = actions()[rule.action].label
-        duties.extend(rule.duties)
-        for atom in (*atoms(rule.constraint), *atoms(rule.refinement)):
-            found[atom.left] = _operand_label(atom.left)
-    while duties:
-        duty = duties.pop()
-        found[duty.action] = actions()[duty.action].label
-        duties.extend(duty.consequences)
-        for atom in (*duty.parameters, *atoms(duty.constraint)):
-            found[atom.left] = _operand_label(atom.left)
-    return found
-
-
-def _operand_label(left: str) -> Enforcement:
-    row = operand(left)
-    return row.label if row else Enforcement.LEGAL
+    rules = (*policy.permissions, *policy.prohibitions)
+    named = [rule.action for rule in rules] + [duty.action for duty in all_duties(policy)]
+    found = {name: actions()[name].label for name in named}
+    rows = (operand(atom.left) for atom in all_atoms(policy))
+    return found | {row.name: row.label for row in rows if row}

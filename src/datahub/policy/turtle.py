@@ -3,6 +3,7 @@
 RDF 1.1 Turtle; ODRL 2.2 §2 in RDF. Where RDF leaves the order of values open, they come sorted.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
@@ -43,11 +44,19 @@ def load_turtle(text: str) -> Mapping[str, object]:
         first = str(broken).strip().split("\n", 1)[0][:200]
         message = f"The document is not Turtle: {first}."
         raise PolicyFaults((Fault("", "not-turtle", message, "Send valid Turtle or JSON."),)) from None
-    subjects = sorted({each for each, kind in graph.subject_objects(RDF.type) if compact(str(kind)) in TYPE_NAMES})
+    subjects = [
+        each
+        for each in set(graph.subjects())
+        if any(_is_policy(kind) for kind in graph.objects(each, RDF.type))
+    ]
     if len(subjects) != 1:
         message = f"The document holds {len(subjects)} policies."
         raise PolicyFaults((Fault("", "not-a-policy", message, "Send exactly one ODRL policy."),))
     return _node(graph, subjects[0], 0)
+
+
+def _is_policy(kind: "Node") -> bool:
+    return compact(str(kind)) in TYPE_NAMES
 
 
 def _node(graph: "Graph", subject: "Node", depth: int) -> dict[str, object]:
@@ -56,14 +65,11 @@ def _node(graph: "Graph", subject: "Node", depth: int) -> dict[str, object]:
     tree: dict[str, object] = {}
     if isinstance(subject, URIRef):
         tree["@id"] = str(subject)
-    for predicate in sorted(set(graph.predicates(subject))):
+    for predicate in sorted(set(graph.predicates(subject)), key=str):
         name = compact(str(predicate))
         key = "@type" if predicate == RDF.type else name
-        values = [
-            value
-            for each in sorted(graph.objects(subject, predicate))
-            for value in _value(graph, each, name, depth)
-        ]
+        groups = [list(_value(graph, each, name, depth)) for each in graph.objects(subject, predicate)]
+        values = [value for group in sorted(groups, key=_written) for value in group]
         if key == "@type":
             tree[key] = [value["@id"] for value in values if isinstance(value, Mapping)]
         elif key != "uid":
@@ -76,6 +82,11 @@ def _node(graph: "Graph", subject: "Node", depth: int) -> dict[str, object]:
     if isinstance(tree.get("rightOperand"), list) and len(tree["rightOperand"]) == 1:  # type: ignore[arg-type]
         tree["rightOperand"] = tree["rightOperand"][0]  # type: ignore[index]
     return tree
+
+
+def _written(group: list[object]) -> str:
+    """Order by content: the names of blank nodes differ from one reading to the next."""
+    return json.dumps(group, sort_keys=True)
 
 
 def _value(graph: "Graph", value: "Node", name: str, depth: int) -> Iterator[object]:

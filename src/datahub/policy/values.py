@@ -24,6 +24,9 @@ _LONGEST = timedelta(days=365_000)
 _LARGEST = 2**63
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 _LONGEST_TEXT = 4096
+_TAXONOMIC = frozenset({"purpose", "region"})
+_NAMED = _TAXONOMIC | {"level"}
+"""Sorts whose constants are terms: short inside, full IRIs on the wire."""
 
 
 class NotAValueError(ValueError):
@@ -34,9 +37,15 @@ class NotAValueError(ValueError):
         self.code, self.remedy = code, remedy
 
 
-def read_value(operand: Operand, raw: object) -> Value:
+def is_unresolved(value: object) -> bool:
+    """Whether a constant still is to be filled in (`?name`, or the address of a value); it compares with nothing."""
+    return isinstance(value, str) and value.startswith("?")
+
+
+def read_value(operand: Operand, raw: object, *, foreign: bool = False) -> Value:
     """Read one constant for this operand from JSON-LD (a literal, `@value` with `@type`, or `@id`).
 
+    `foreign` lets constants to be filled in and concepts of other vocabularies pass as themselves.
     Raises NotAValueError (`wrong-type`, `unknown-concept`, `unknown-choice`, `too-large`).
     """
     datatype = ""
@@ -49,6 +58,19 @@ def read_value(operand: Operand, raw: object) -> Value:
         else:
             message = "A constant is a literal, an object with @value and @type, or an object with @id."
             raise NotAValueError("wrong-type", message, "Write the constant in one of these three forms.")
+    if is_unresolved(raw):
+        if foreign:
+            return _text(operand, raw)
+        raise NotAValueError(
+            "unresolved-constant", f"“{raw}” is still to be filled in.", "Write the value itself."
+        )
+    if (
+        foreign
+        and operand.sort in _TAXONOMIC
+        and isinstance(raw, str)
+        and compact(raw) not in taxonomies()[operand.sort]
+    ):
+        return _text(operand, raw)
     if operand.sort == "column":
         return _SORTS[_column_sort(raw, datatype)](operand, raw)
     return _SORTS[operand.sort](operand, raw)
@@ -174,6 +196,7 @@ def _duration(operand: Operand, raw: object) -> timedelta:
 _SORTS: Mapping[str, Callable[[Operand, object], Value]] = {
     "text": _choice,
     "labels": _choice,
+    "event": _choice,
     "party": _party,
     "level": _level,
     "purpose": _concept,
@@ -186,8 +209,6 @@ _SORTS: Mapping[str, Callable[[Operand, object], Value]] = {
     "date": _date,
     "duration": _duration,
 }
-_NAMED = frozenset({"purpose", "region", "level"})
-"""Sorts whose constants are terms: short inside, full IRIs on the wire."""
 _DATATYPES: Mapping[str, str] = {
     "dateTime": "instant",
     "dateTimeStamp": "instant",

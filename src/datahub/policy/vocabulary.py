@@ -87,11 +87,11 @@ class Taxonomy:
         return frozenset(each for each, over in self._above.items() if concept in over) | {concept}
 
     def falls_under(self, concept: str, broader: str) -> bool | None:
-        """Whether `concept` is `broader` or falls under it; None when the taxonomy does not know the concept."""
+        """Whether `concept` is `broader` or falls under it; None when the taxonomy does not know one of them."""
         if concept == broader:
             return True
         known = self._above.get(concept)
-        return None if known is None else broader in known
+        return None if known is None or broader not in self._above else broader in known
 
     def label(self, concept: str, lang: str) -> str:
         """Return what people call the concept in `lang` (`nl` or `en`); the concept itself when unnamed."""

@@ -18,10 +18,11 @@ from datahub.policy.model import (
     PolicyFaults,
     Rule,
     Timing,
+    all_atoms,
     conjuncts,
 )
-from datahub.policy.registry import PROFILE, actions, expand, operand
-from datahub.policy.values import write_instant, write_value
+from datahub.policy.registry import PROFILE, Phase, actions, expand, operand
+from datahub.policy.values import is_unresolved, write_instant, write_value
 
 Form: TypeAlias = Literal["catalog-offer", "message-offer", "agreement", "set"]
 
@@ -85,6 +86,9 @@ def _lacking(policy: Policy, form: Form) -> list[Fault]:
     if not policy.permissions and not policy.prohibitions:
         message = f"{article} needs a permission or a prohibition."
         faults.append(Fault("", "no-rule", message, "Add at least one permission or prohibition."))
+    if form != "set" and has_unresolved(policy):
+        message = "The policy holds constants that are still to be filled in."
+        faults.append(Fault("", "unresolved-constant", message, "Write the values themselves."))
     for name, rules in (("permission", policy.permissions), ("prohibition", policy.prohibitions)):
         faults.extend(
             Fault(
@@ -97,6 +101,11 @@ def _lacking(policy: Policy, form: Form) -> list[Fault]:
             if rule.target and form != "set"
         )
     return faults
+
+
+def has_unresolved(policy: Policy) -> bool:
+    """Whether any constant of the policy is still to be filled in."""
+    return any(is_unresolved(value) for atom in all_atoms(policy) for value in atom.right)
 
 
 def _document(policy: Policy, form: Form) -> dict[str, object]:
@@ -139,7 +148,8 @@ def _duty(duty: Duty) -> dict[str, object]:
     document: dict[str, object] = {"action": expand(duty.action)}
     if duty.uid:
         document["@id"] = duty.uid
-    constraints = [_constraint(each) for each in (*duty.parameters, *conjuncts(duty.constraint))]
+    constraints = [_constraint(each) | _mark(each) for each in duty.parameters]
+    constraints += [_constraint(each) for each in conjuncts(duty.constraint)]
     if duty.timing is not actions()[duty.action].timing:
         constraints.append(_timing(duty.timing))
     if constraints:
@@ -147,6 +157,12 @@ def _duty(duty: Duty) -> dict[str, object]:
     if duty.consequences:
         document["consequence"] = [_duty(each) for each in duty.consequences]
     return document
+
+
+def _mark(parameter: Constraint) -> dict[str, object]:
+    """Mark what a duty asks for, unless its operand can be nothing but a parameter."""
+    row = operand(parameter.left) if isinstance(parameter, Atom) else None
+    return {} if row and row.phase in {Phase.PARAMETER, Phase.COLUMN} else {REFINES: "action"}
 
 
 def _timing(timing: Timing) -> dict[str, object]:
