@@ -98,7 +98,14 @@ def migrate(url: str) -> None:
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(migrated_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A whole exchange, on SQLite and on PostgreSQL in turn."""
-    with a_hub(tmp_path, database_url) as hub:
+    with a_hub(tmp_path, migrated_url) as hub:
+        yield hub
+
+
+@pytest.fixture
+def sqlite_hub(migrated_sqlite_url: str, tmp_path: Path) -> Iterator[Hub]:
+    """A whole exchange on SQLite, for what has nothing to do with the database."""
+    with a_hub(tmp_path, migrated_sqlite_url) as hub:
         yield hub
