@@ -1,0 +1,129 @@
+"""Act 4: a token for one agreement, data in three formats, and what revoking does."""
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from datahub.cli.demo import data
+from datahub.cli.demo.acts.ask import MARKETING, RESEARCH
+from datahub.cli.demo.cast import Cast
+from datahub.cli.demo.teller import Answer, StoryBroke, Teller
+
+_LINES = 4
+
+
+def fetch(tell: Teller, cast: Cast) -> None:
+    """Fetch under an agreement, draw the picture from open data, revoke and be refused."""
+    tell.stage.act("Fetching: short tokens, any format, and an end that is an end")
+    _token(tell, cast)
+    _formats(tell, cast)
+    _picture(tell, cast)
+    _revoked(tell, cast)
+
+
+def details(cast: Cast, dataset: str, purpose: str = RESEARCH) -> list[dict[str, Any]]:
+    """Return what a token is asked for: one dataset, one purpose, one agreement (RFC 9396)."""
+    return [
+        {
+            "type": "dataset",
+            "identifier": cast.datasets[dataset],
+            "actions": ["read"],
+            "purpose": purpose,
+            "agreement": cast.agreements[dataset],
+        }
+    ]
+
+
+def _token(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        "A token says what it is for",
+        "Which dataset, which purpose, which agreement: the token opens that and nothing else.",
+    )
+    tell.sign_in(
+        cast.researcher, "data:read", details(cast, "care-use", MARKETING), is_quiet=False, expects=400
+    )
+    tell.stage.note("Another purpose than was agreed is refused. For research:")
+    tell.sign_in(
+        cast.researcher,
+        "data:read",
+        details(cast, "care-use"),
+        is_quiet=False,
+        tells=("token_type", "expires_in", "scope", "authorization_details.0.purpose"),
+    )
+
+
+def _formats(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        "The same rows as CSV, Parquet and Arrow",
+        "Each read is decided again and written down before its first byte; then it streams.",
+    )
+    where = f"/v1/datasets/{cast.datasets['care-use']}/data"
+
+    def first_lines(answer: Answer) -> list[str]:
+        lines = answer.content.decode().splitlines()
+        return [*lines[:_LINES], f"… {len(lines) - 1} rows, {len(answer.content):,} bytes"]
+
+    def size(answer: Answer) -> list[str]:
+        return [f"{answer.headers['content-type']}, {len(answer.content):,} bytes"]
+
+    def get(format_: str, tells: Any) -> bytes:
+        return tell.call(cast.researcher, "GET", where, params={"format": format_}, tells=tells).content
+
+    tables = [
+        pyarrow.csv.read_csv(io.BytesIO(get("csv", first_lines))),
+        pyarrow.parquet.read_table(io.BytesIO(get("parquet", size))),
+        pa.ipc.open_stream(get("arrow", size)).read_all(),
+    ]
+    wanted = [dict(row) for row in data.care_use()]
+    for table in tables:
+        if _in_order(table.to_pylist()) != _in_order(wanted):
+            msg = "a fetched table does not hold the rows that were published"
+            raise StoryBroke(msg)
+    tell.stage.note(f"Read back: all three hold the {len(wanted)} rows that were published.")
+    params = {"format": "csv", "fields": "neighbourhood_code,gp_visits", "filter": "gp_visits > 25"}
+    tell.call(cast.researcher, "GET", where, params=params, tells=first_lines)
+
+
+def _picture(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        "Inclusive growth per neighbourhood, from open data",
+        "The app reads the two open tables and draws where income, schooling and mobility go together.",
+    )
+
+    def rows(dataset: str) -> list[dict[str, Any]]:
+        where = f"/v1/datasets/{cast.datasets[dataset]}/data"
+        answer = tell.call(cast.app, "GET", where, params={"format": "arrow"}, tells=lambda a: [_size(a)])
+        found: list[dict[str, Any]] = pa.ipc.open_stream(answer.content).read_all().to_pylist()
+        return found
+
+    scores = data.inclusive_growth(rows("income-and-schooling"), rows("travel-counts"))
+    tell.stage.bars("neighbourhood", ("income", "schooling", "mobility", "together"), scores)
+    tell.stage.note("0 is the lowest of the region, 100 the highest. The data is made up.")
+
+
+def _revoked(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        "The health service revokes the agreement",
+        "An agreement that ends takes its tokens with it, and the very next read is refused.",
+    )
+    where = f"/v1/agreements/{cast.agreements['care-use']}/transitions"
+    move = {"move": "revoke", "reason": "The project was stopped by the ethics committee."}
+    tell.call(cast.approver, "POST", where, move, shows=move, expects=201, tells=("state", "standing"))
+    data_at = f"/v1/datasets/{cast.datasets['care-use']}/data"
+    tell.stage.note("The token that worked a moment ago:")
+    tell.call(cast.researcher, "GET", data_at, params={"format": "csv"}, expects=401)
+    tell.stage.note("A new token for the same agreement, and a token without one:")
+    tell.sign_in(cast.researcher, "data:read", details(cast, "care-use"), is_quiet=False, expects=400)
+    tell.sign_in(cast.researcher)
+    tell.call(cast.researcher, "GET", data_at, params={"format": "csv"}, expects=403)
+
+
+def _size(answer: Answer) -> str:
+    return f"{len(answer.content):,} bytes"
+
+
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: str(row["person_id"]))

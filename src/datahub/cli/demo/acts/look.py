@@ -1,0 +1,92 @@
+"""Act 5: looking back: who read my data, and why was it allowed."""
+
+from typing import Any
+
+from datahub.cli.demo.cast import Cast
+from datahub.cli.demo.teller import Answer, Teller
+
+_SHOWN = 24
+
+
+def look(tell: Teller, cast: Cast) -> None:
+    """Let the provider, the consumer and the auditor read the log, and print it."""
+    tell.stage.act("Looking back: the access log")
+    _who_read(tell, cast)
+    _why(tell, cast)
+    _counts(tell, cast)
+    _whole_log(tell, cast)
+
+
+def _who_read(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        'The health service asks: "Who read my data?"',
+        "A provider sees every attempt on its own datasets, allowed or refused, without asking anybody.",
+    )
+
+    def reads(answer: Answer) -> list[str]:
+        return [_line(cast, entry) for entry in answer.json["items"][:_SHOWN]]
+
+    params = {"dataset": cast.datasets["care-use"], "action": "data.read"}
+    tell.call(cast.care_desk, "GET", "/v1/log-entries", params=params, tells=reads)
+
+
+def _why(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        "The university asks: why was I refused?",
+        "A decision is kept with the facts it saw; each side reads the part that is its own business.",
+    )
+    params = {"dataset": cast.datasets["care-use"], "outcome": "deny", "pageSize": "1"}
+    found = tell.quietly(cast.researcher, "GET", "/v1/log-entries", params=params)
+    decision = found.json["items"][0]["decisionId"]
+
+    def reason(answer: Answer) -> list[str]:
+        side = answer.json["explanation"]["requester"]
+        return [f"code  {answer.json['code']}", *(f"{name}  {each}" for name, each in side.items())]
+
+    tell.call(cast.researcher, "GET", f"/v1/decisions/{decision}", tells=reason)
+
+
+def _counts(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        "The auditor counts use per consumer and purpose",
+        "The exchange's auditor sees the whole log; that the auditor looked, and why, is in it too.",
+    )
+    params = {"groupBy": "consumer,purpose", "reason": "Quarterly review"}
+    answer = tell.call(cast.auditor, "GET", "/v1/log-statistics", params=params)
+    names = ("permitted", "denied", "finished", "rows", "bytes")
+    rows = [
+        [cast.name_of(each.get("consumer")), _purpose(each.get("purpose")), *(f"{each[n]:,}" for n in names)]
+        for each in answer.json["items"]
+    ]
+    tell.stage.table(("consumer", "purpose", *names), rows, right=names)
+
+
+def _whole_log(tell: Teller, cast: Cast) -> None:
+    tell.stage.scene(
+        "The log", "The newest lines, as the auditor reads them; nothing in it can be changed or removed."
+    )
+    answer = tell.call(cast.auditor, "GET", "/v1/log-entries", params={"pageSize": "200"})
+    entries = [each for each in answer.json["items"] if each["action"] != "log.read"][:_SHOWN]
+    rows = [
+        [
+            each["at"][11:19],
+            cast.name_of(each.get("actorParticipantId")),
+            each["action"],
+            each["outcome"],
+            each["code"],
+            cast.dataset_called(each.get("datasetId")),
+            "" if each.get("rows") is None else f"{each['rows']:,}",
+        ]
+        for each in reversed(entries)
+    ]
+    tell.stage.table(("at (UTC)", "who", "did", "outcome", "code", "dataset", "rows"), rows, right=("rows",))
+
+
+def _line(cast: Cast, entry: dict[str, Any]) -> str:
+    who = cast.name_of(entry.get("actorParticipantId"))
+    rows = "" if entry.get("rows") is None else f"{entry['rows']:,} rows"
+    return f"{entry['at'][11:19]}  {who:<12}{entry['outcome']:<9}{entry['code']:<24}{_purpose(entry.get('purpose')):<18}{rows}"
+
+
+def _purpose(iri: str | None) -> str:
+    return (iri or "").rpartition("#")[2] or "–"
