@@ -83,7 +83,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "dh:dayOfWeek": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "dh:timing": ("pre", "during", "post"),
     "dh:membership": ("active", "inactive"),
-    "dh:method": ("null", "fixed", "hash", "hmac", "first4", "last4", "year", "month", "bucket"),
+    "dh:method": ("null", "fixed", "hash", "hmac", "first4", "last4", "year", "month"),
     "dh:function": ("count", "countDistinct", "sum", "avg", "min", "max"),
 }
 """Operands whose values come from a closed list."""
