@@ -11,13 +11,16 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp
 
+import datahub.audit.routes
+import datahub.catalog.routes
+import datahub.contracts.routes
 import datahub.oauth.routes
 import datahub.participants.routes
 import datahub.web
-from datahub.audit import About, Outcome, record
+from datahub.audit import About, record_refused_call
 from datahub.kernel import db, rest
 from datahub.kernel.clock import Clock, system_clock
-from datahub.kernel.context import ANONYMOUS, Actor, Context
+from datahub.kernel.context import ANONYMOUS, Actor
 from datahub.kernel.errors import Refusal
 from datahub.kernel.rest import openapi
 from datahub.kernel.settings import Settings
@@ -40,7 +43,14 @@ _TAGS = [
         "description": "The access log: who did or tried what, and why it was allowed or refused.",
     },
 ]
-_ROUTERS = (datahub.participants.routes.router, datahub.oauth.routes.router, datahub.web.router)
+_ROUTERS = (
+    datahub.participants.routes.router,
+    datahub.oauth.routes.router,
+    datahub.catalog.routes.router,
+    datahub.contracts.routes.router,
+    datahub.audit.routes.router,
+    datahub.web.router,
+)
 
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> ASGIApp:
@@ -68,6 +78,7 @@ def build(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        max_body_size=settings.max_body_bytes,
         generate_unique_id_function=lambda route: _camel(route.name),
         lifespan=lifespan,
     )
@@ -96,10 +107,18 @@ def _record_refusal(request: Request, refusal: Refusal) -> Mapping[str, str]:
     if actor.is_anonymous or not (is_change or rest.status_of(refusal) == 403):  # noqa: PLR2004 — Forbidden
         return {}
     door: rest.Door = request.app.state.door
-    details = {"method": request.method, "path": request.url.path, "detail": refusal.detail}
-    with db.transaction(door.engine) as session:
-        ctx = Context(session, actor, door.clock(), request.scope["trace_id"], door.settings)
-        record(ctx, "call.refuse", About(details=details), outcome=Outcome.REFUSED, code=refusal.code())
+    about = About(details={"method": request.method, "path": request.url.path, "detail": refusal.detail})
+    trace_id = request.scope["trace_id"]
+    record_refused_call(
+        door.engine,
+        door.settings,
+        actor,
+        door.clock(),
+        trace_id,
+        action="call.refuse",
+        refusal=refusal,
+        about=about,
+    )
     return {}
 
 

@@ -14,19 +14,41 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from datahub.contracts import holders_of
+from datahub.contracts import jobs as contracts_jobs
 from datahub.kernel import db, http
 from datahub.kernel.clock import Clock, system_clock
 from datahub.kernel.context import ANONYMOUS, Context
 from datahub.kernel.ids import new_id
 from datahub.kernel.outbox import Errand, Handler, work_off
 from datahub.kernel.settings import Settings
+from datahub.oauth import jobs as oauth_jobs
 from datahub.participants import note_delivery, tell, webhook_message
 
 _log = logging.getLogger(__name__)
 
 
-def _participant_moved(ctx: Context, payload: Mapping[str, Any]) -> None:
-    tell(ctx, "participant.moved", [payload["participantId"]], payload)
+# fact → what its webhook message is called, and which ids of the fact name the organisations to tell
+TOLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "ParticipantMoved": ("participant.moved", ("participantId",)),
+    "AccessRequestMoved": ("access-request.moved", ("providerId", "consumerId")),
+    "AgreementConcluded": ("agreement.concluded", ("providerId", "consumerId")),
+    "AgreementSuspended": ("agreement.suspended", ("providerId", "consumerId")),
+    "AgreementResumed": ("agreement.resumed", ("providerId", "consumerId")),
+    "AgreementEnded": ("agreement.ended", ("providerId", "consumerId")),
+    "AgreementRevoked": ("agreement.revoked", ("providerId", "consumerId")),
+    "AgreementExpired": ("agreement.expired", ("providerId", "consumerId")),
+    "AgreementSuperseded": ("agreement.superseded", ("providerId", "consumerId")),
+}
+
+
+def _telling(event: str, names: tuple[str, ...]) -> Handler:
+    return lambda ctx, payload: tell(ctx, event, [payload[name] for name in names], payload)
+
+
+def _telling_holders(event: str) -> Handler:
+    """Tell the organisations that hold an agreement on the dataset."""
+    return lambda ctx, payload: tell(ctx, event, holders_of(ctx.session, payload["datasetId"]), payload)
 
 
 def _deliver_webhook(engine: Engine, settings: Settings, payload: Mapping[str, Any], now: datetime) -> None:
@@ -39,7 +61,11 @@ def _deliver_webhook(engine: Engine, settings: Settings, payload: Mapping[str, A
 
 
 # fact → what is done about it, in the transaction that marks it done
-HANDLERS: Mapping[str, Handler] = {"ParticipantMoved": _participant_moved}
+HANDLERS: Mapping[str, Handler] = {
+    **{fact: _telling(event, names) for fact, (event, names) in TOLD.items()},
+    "DatasetMoved": _telling_holders("dataset.moved"),
+    "OfferMoved": _telling_holders("offer.moved"),
+}
 # fact → what is done about it outside
 ERRANDS: Mapping[str, Errand] = {"WebhookDue": _deliver_webhook}
 
@@ -53,7 +79,11 @@ class Due:
     run: Callable[[Context], int]
 
 
-DUE: tuple[Due, ...] = ()
+DUE: tuple[Due, ...] = (
+    Due("contracts", 5, contracts_jobs.expire_due),
+    Due("oauth-purge", oauth_jobs.PURGE_EVERY_S, oauth_jobs.purge),
+    Due("key-rotation", oauth_jobs.ROTATE_EVERY_S, oauth_jobs.rotate_keys_when_due),
+)
 
 
 def run_once(engine: Engine, settings: Settings, now: datetime) -> int:

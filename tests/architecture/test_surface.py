@@ -1,10 +1,11 @@
 """What the exchange shows outside is whole: every route names its scope, every refusal is explained, OpenAPI is fresh."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIRouter
 
 from datahub.app import _ROUTERS, build
 from datahub.kernel.rest.access import ANYONE, SCOPES, open_context, open_logging_context
@@ -18,7 +19,15 @@ OWN_DOOR = {"oauth", "web", "dataplane"}
 
 
 def _routes() -> list[APIRoute]:
-    return [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return [route for router in _ROUTERS for route in _below(router)]
+
+
+def _below(router: APIRouter) -> Iterator[APIRoute]:
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        else:  # a router included in a router
+            yield from _below(route.original_router)
 
 
 @pytest.mark.parametrize("route", _routes(), ids=lambda r: f"{sorted(r.methods)[0]} {r.path}")

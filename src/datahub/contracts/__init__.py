@@ -33,7 +33,7 @@ from datahub.contracts.service.requests import (
     request_access,
     steps_of,
 )
-from datahub.contracts.store import Filters, agreement_by_id, agreement_of
+from datahub.contracts.store import Filters, agreement_by_id, agreement_of, holders_of
 
 __all__ = [
     "AccessRequest",
@@ -56,6 +56,7 @@ __all__ = [
     "facts_of",
     "get_agreement",
     "get_request",
+    "holders_of",
     "is_in_force",
     "linked",
     "list_agreements",

@@ -146,3 +146,11 @@ def agreements_past_end(session: Session, now: datetime, limit: int) -> Sequence
     found = select(Agreement).where(col(Agreement.state).in_(_ALIVE), col(Agreement.valid_until) <= now)
     found = found.order_by(col(Agreement.valid_until)).limit(limit).with_for_update(skip_locked=True)
     return session.exec(found.execution_options(populate_existing=True)).all()
+
+
+def holders_of(session: Session, dataset_id: str) -> Sequence[str]:
+    """Return the organisations that hold an agreement on a dataset which may still come to life."""
+    found = select(Agreement.consumer_id).where(
+        Agreement.dataset_id == dataset_id, col(Agreement.state).in_(_ALIVE)
+    )
+    return session.exec(found.distinct()).all()

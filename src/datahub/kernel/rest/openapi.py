@@ -86,6 +86,8 @@ def publish(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
             paths[path.removeprefix("/v1")] = item
         else:
             paths[path] = {**item, "servers": [{"url": settings.base_url}]}
+    # Their names are set by RFC 8615 and are not kebab-case; /.well-known/api-catalog leads to them instead.
+    paths = {path: item for path, item in paths.items() if not path.startswith("/.well-known/")}
     return {**document, "servers": [{"url": f"{settings.base_url}/v1"}], "paths": paths}
 
 
@@ -124,9 +126,11 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             status, {"description": _REFUSALS[status], "content": {"application/problem+json": _PROBLEM}}
         )
     for status, response in responses.items():
+        if status >= "400":
+            response.setdefault("content", {}).setdefault("application/problem+json", _PROBLEM)
         headers = response.setdefault("headers", {})
         headers["API-Version"] = {"description": "Full version of the API.", "schema": {"type": "string"}}
-        if status in ("401", "403", "503") and status != "403":
+        if status in ("401", "503"):
             name = "WWW-Authenticate" if status == "401" else "Retry-After"
             headers[name] = {"schema": {"type": "string"}}
     if not parameters:
