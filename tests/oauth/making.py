@@ -1,0 +1,207 @@
+"""What the tests of the authorization server make: an exchange on a database, clients, assertions, tokens."""
+
+import base64
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+from fastapi import FastAPI
+from joserfc import jws
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from sqlalchemy import Engine
+from sqlmodel import SQLModel
+from starlette.testclient import TestClient
+
+import datahub.oauth.routes
+from datahub.app import build
+from datahub.kernel import db, rest
+from datahub.kernel.clock import Clock
+from datahub.kernel.ids import new_id
+from datahub.kernel.settings import Settings
+from datahub.oauth import Client, ClientState, Profile, authenticate, rotate_keys
+from datahub.oauth.client_authentication import digest_of
+from datahub.oauth.models import ClientSecret
+from datahub.participants import Participant, ParticipantState, Role
+from tests.build import NOON, a_context, a_participant, an_actor, some_settings
+
+ISSUER = "http://127.0.0.1:8000"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+KEYS: Mapping[str, Key] = {
+    "ES256": ECKey.generate_key("P-256"),
+    "PS256": RSAKey.generate_key(2048),
+    "EdDSA": OKPKey.generate_key("Ed25519"),
+}
+
+
+def public_jwk(key: Key) -> dict[str, Any]:
+    return dict(key.as_dict(private=False))
+
+
+@dataclass
+class SetClock:
+    """A clock that stands still until a test moves it."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@dataclass
+class Hub:
+    """An exchange with its database, clock and an HTTP client to call it."""
+
+    app: FastAPI
+    engine: Engine
+    settings: Settings
+    clock: Clock
+    exchange: Participant = field(init=False)
+    http: TestClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.exchange = a_participant(self.engine, "the-exchange", is_exchange=True)
+        with a_context(self.engine, self.settings, an_actor(self.exchange, Role.ADMIN), self.clock()) as ctx:
+            rotate_keys(ctx)
+        self.http = self.another_http()
+
+    def another_http(self) -> TestClient:
+        wrapped = rest.Envelope(self.app, "1.0.0")
+        return TestClient(wrapped, base_url=ISSUER, raise_server_exceptions=False)
+
+    def a_client(
+        self,
+        owner: Participant,
+        *roles: Role,
+        key: Key | None = None,
+        jwks: Mapping[str, Any] | None = None,
+        person_id: str | None = None,
+    ) -> Client:
+        """Put a private_key_jwt client in the database; without roles a requester, without a key with ES256's."""
+        client = Client(
+            id=new_id(),
+            participant_id=owner.id,
+            person_id=person_id,
+            name="a client",
+            profile=Profile.PRIVATE_KEY_JWT,
+            roles=sorted(roles or [Role.REQUESTER]),
+            jwks=dict(jwks) if jwks else {"keys": [public_jwk(key or KEYS["ES256"])]},
+            state=ClientState.ACTIVE,
+            created_at=NOON,
+        )
+        with db.transaction(self.engine) as session:
+            session.add(client)
+        return client
+
+    def a_basic_client(self, owner: Participant, *roles: Role) -> tuple[Client, str]:
+        """Put a basic client with one secret in the database."""
+        client = Client(
+            id=new_id(),
+            participant_id=owner.id,
+            name="a basic client",
+            profile=Profile.BASIC,
+            roles=sorted(roles or [Role.REQUESTER]),
+            state=ClientState.ACTIVE,
+            created_at=NOON,
+        )
+        secret = f"dhs_{new_id()}"
+        with db.transaction(self.engine) as session:
+            session.add(client)
+            session.flush()
+            session.add(
+                ClientSecret(id=new_id(), client_id=client.id, digest=digest_of(secret), created_at=NOON)
+            )
+        return client, secret
+
+    def assertion(
+        self, client: Client, key: Key | None = None, alg: str = "ES256", typ: str | None = "JWT", **changes: Any
+    ) -> str:
+        """Sign a client assertion; a change to None leaves the claim out, `kid` goes in the header."""
+        now = int(self.clock().timestamp())
+        claims: dict[str, Any] = {
+            "iss": client.id,
+            "sub": client.id,
+            "aud": ISSUER,
+            "iat": now,
+            "exp": now + 60,
+            "jti": new_id(),
+        }
+        header = {"alg": alg, "typ": typ, "kid": changes.pop("kid", None)}
+        claims |= changes
+        return sign(
+            {name: value for name, value in header.items() if value is not None},
+            {name: value for name, value in claims.items() if value is not None},
+            key or KEYS["ES256"],
+        )
+
+    def form(self, client: Client, *, assertion: str | None = None, **more: str) -> dict[str, str]:
+        return {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion or self.assertion(client),
+            **more,
+        }
+
+    def ask(self, client: Client, **more: str) -> httpx2.Response:
+        """Ask for a token by private_key_jwt."""
+        return self.http.post("/oauth/token", data=self.form(client, **more))
+
+    def token(self, client: Client, **more: str) -> str:
+        answer = self.ask(client, **more)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def change(self, row: SQLModel, **changes: Any) -> None:
+        """Change a row behind the back of every verb."""
+        with db.transaction(self.engine) as session:
+            for name, value in changes.items():
+                setattr(row, name, value)
+            session.merge(row)
+
+    def suspend(self, participant: Participant) -> None:
+        self.change(participant, state=ParticipantState.SUSPENDED)
+
+
+def a_hub(folder: Path, database_url: str, clock: Clock | None = None, **more: object) -> Hub:
+    """Return an exchange on an empty database."""
+    settings = some_settings(folder, database_url, **more)
+    clock = clock or SetClock()
+    app = build(settings, clock)
+    if not any(getattr(route, "path", "") == "/oauth/token" for route in app.routes):
+        app.include_router(datahub.oauth.routes.router)
+    app.state.door = dataclasses.replace(app.state.door, authenticate=authenticate)
+    engine = app.state.door.engine
+    SQLModel.metadata.create_all(engine)
+    return Hub(app, engine, settings, clock)
+
+
+def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> str:
+    """Sign whatever is asked, by any algorithm that joserfc has, without any of our checks."""
+    registry = _AnyAlgorithm(strict_check_header=False)
+    return jws.serialize_compact(dict(header), orjson.dumps(dict(claims)), key, registry=registry)
+
+
+class _AnyAlgorithm(jws.JWSRegistry):
+    max_header_length = 100_000
+
+    def get_alg(self, name: str) -> Any:
+        return self.algorithms[name]
+
+    def check_header(self, header: dict[str, Any]) -> None:
+        pass
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
