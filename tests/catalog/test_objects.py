@@ -85,7 +85,9 @@ def test_deleting_twice_is_no_fault(store: ObjectStore) -> None:
     assert not store.exists("files/a")
 
 
-@pytest.mark.parametrize("key", ["../x", "/etc/passwd", "a/../b", "A", "a//b", "", ".hidden", "a\0b", "a b", "é", "a/" * 9 + "a"])
+@pytest.mark.parametrize(
+    "key", ["../x", "/etc/passwd", "a/../b", "A", "a//b", "", ".hidden", "a\0b", "a b", "é", "a/" * 9 + "a"]
+)
 def test_a_key_that_could_name_another_file_is_a_bug(store: ObjectStore, key: str) -> None:
     for use in (store.size, store.delete, lambda key: store.put(key, store.staged())):
         with pytest.raises(ValueError, match="not an object key"):
@@ -134,8 +136,18 @@ def test_the_bytes_are_on_disk_before_the_name_and_the_name_before_the_answer(tm
         "s = open_store(sys.argv[1]); p = s.staged(); p.write_bytes(b'x' * 100); s.put('deep/er/a', p)\n"
     )
     trace = tmp_path / "trace"
-    watch = [str(strace), "-f", "-y", "-o", str(trace), "-e", "trace=fsync,link,linkat,rename,renameat2,unlink,mkdir"]
-    done = subprocess.run([*watch, sys.executable, "-c", script, str(tmp_path / "o")], capture_output=True, check=False)
+    watch = [
+        str(strace),
+        "-f",
+        "-y",
+        "-o",
+        str(trace),
+        "-e",
+        "trace=fsync,link,linkat,rename,renameat2,unlink,mkdir",
+    ]
+    done = subprocess.run(
+        [*watch, sys.executable, "-c", script, str(tmp_path / "o")], capture_output=True, check=False
+    )
     if b"ptrace" in done.stderr.lower() and done.returncode:
         pytest.skip("tracing is not permitted here")
     lines = [line for line in trace.read_text().splitlines() if str(tmp_path / "o") in line]

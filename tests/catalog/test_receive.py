@@ -5,6 +5,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,8 +30,8 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-def take(staging: Path, *parts: bytes, limit_bytes: int = 100 << 20, **headers: str | int | None) -> Received:
-    return asyncio.run(receive(chunks(*parts), staging, limit_bytes=limit_bytes, **headers))  # type: ignore[arg-type]
+def take(staging: Path, *parts: bytes, limit_bytes: int = 100 << 20, **headers: Any) -> Received:
+    return asyncio.run(receive(chunks(*parts), staging, limit_bytes=limit_bytes, **headers))
 
 
 def field(algorithm: str, content: bytes) -> str:
@@ -54,7 +55,8 @@ def test_an_empty_body_is_a_body(tmp_path: Path) -> None:
 @pytest.mark.parametrize("header", ["content_digest", "repr_digest"])
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
 def test_a_digest_that_holds_is_accepted(tmp_path: Path, header: str, algorithm: str) -> None:
-    assert take(tmp_path, b"abc", **{header: "md5=:AAAA:, " + field(algorithm, b"abc")}).size_bytes == 3
+    headers: dict[str, Any] = {header: "md5=:AAAA:, " + field(algorithm, b"abc")}
+    assert take(tmp_path, b"abc", **headers).size_bytes == 3
 
 
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
@@ -70,7 +72,18 @@ def test_every_digest_must_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "sha-256", "sha-256=abc", "sha-256=:abc:", "sha-256=:AAAA:", "SHA-256=:AAAA:", "md5=:AAAA:", ",", "sha-256=:*:"]
+    "value",
+    [
+        "",
+        "sha-256",
+        "sha-256=abc",
+        "sha-256=:abc:",
+        "sha-256=:AAAA:",
+        "SHA-256=:AAAA:",
+        "md5=:AAAA:",
+        ",",
+        "sha-256=:*:",
+    ],
 )
 def test_a_digest_that_cannot_be_verified_is_a_fault(value: str) -> None:
     with pytest.raises(DigestMalformed, match="Content-Digest"):

@@ -83,7 +83,11 @@ def test_an_unchanged_representation_is_not_sent_again(
     if_none_match: str | None, if_modified_since: str | None, status: int
 ) -> None:
     found = select(
-        size=9, etag=ETAG, modified_at=MODIFIED, if_none_match=if_none_match, if_modified_since=if_modified_since
+        size=9,
+        etag=ETAG,
+        modified_at=MODIFIED,
+        if_none_match=if_none_match,
+        if_modified_since=if_modified_since,
     )
     assert found.status == status
 

@@ -46,7 +46,10 @@ class TableFormat(StrEnum):
 
 @dataclass
 class StreamOutcome:
-    """What went out so far: rows and bytes handed over, and whether that is all of it."""
+    """What went out so far, and whether that is all of it.
+
+    Of an aborted stream `rows` is the most that can be in the bytes, so that the log never says too little.
+    """
 
     rows: int = 0
     bytes: int = 0
@@ -162,11 +165,11 @@ class TableStream:
     def _copy(self, sink: "_Sink") -> None:
         """Send the stored Parquet as it is: nothing to compute."""
         source = self._scan.source
+        sink.rows = self._scan.row_count
         with open(source, "rb") if not isinstance(source, pa.NativeFile) else _kept_open(source) as file:  # noqa: PTH123
             while block := file.read(BLOCK_BYTES):
                 self._check()
                 sink.write(block)
-        sink.rows = self._scan.row_count
 
     def _write_text(self, sink: "_Sink") -> None:
         """Let the engine render each row to one text, and send the text column's memory as it lies."""
@@ -191,8 +194,8 @@ class TableStream:
             # Not `with`: closing writes the footer or end mark, and after a failure there must be none.
             for batch in reader:
                 self._check()
-                opened.write_batch(batch)
                 sink.rows += batch.num_rows
+                opened.write_batch(batch)
             opened.close()
 
 

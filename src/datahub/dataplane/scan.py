@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from math import isfinite
 from pathlib import Path
+from threading import Lock
 from typing import NoReturn
 
 import duckdb
@@ -104,7 +105,28 @@ class Scan:
         with _engine(self.source, threads) as connection:
             if not isinstance(self.source, Path):
                 connection.register(_SOURCE, _dataset(self.source))
-            yield connection.sql(query.sql("duckdb")).to_arrow_reader(rows), connection.interrupt
+            ending = _Ending(connection)
+            try:
+                yield connection.sql(query.sql("duckdb")).to_arrow_reader(rows), ending.interrupt
+            finally:
+                ending.is_over()
+
+
+class _Ending:
+    """Lets another thread interrupt the engine as long as it is open, and never after."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._lock = Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = connection
+
+    def interrupt(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.interrupt()
+
+    def is_over(self) -> None:
+        with self._lock:
+            self._connection = None
 
 
 def plan_scan(

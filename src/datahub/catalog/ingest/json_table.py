@@ -91,7 +91,7 @@ class _Reading:
     def _scan(self, names: Sequence[str]) -> str:
         columns = ", ".join(f"{literal(name)}: 'JSON'" for name in names)
         return (
-            f"read_json({literal(str(self.source))}, format = 'newline_delimited', auto_detect = false, "
+            f"read_json({literal(str(self.source))}, format = 'newline_delimited', auto_detect = false, records = true, "
             f"columns = {{{columns}}}, maximum_object_size = {LINE_LIMIT_BYTES})"
         )
 
