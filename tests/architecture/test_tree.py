@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import grimp
@@ -114,4 +115,11 @@ def climbed_in(graph: grimp.ImportGraph) -> list[str]:
         if imported.count(".") > 1
         and importer.split(".")[:2] != imported.split(".")[:2]
         and not imported.startswith(SHELF)
+        and not is_exported(imported)
     ]
+
+
+def is_exported(imported: str) -> bool:
+    """The front door may offer a function of the same name as the module it lives in: `policy.render`."""
+    package, _, name = imported.rpartition(".")
+    return name in getattr(import_module(package), "__all__", ())
