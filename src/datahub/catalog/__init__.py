@@ -15,6 +15,7 @@ from datahub.catalog.models import (
     Theme,
 )
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
+from datahub.catalog.rules.offers import json_fault
 from datahub.catalog.service.offers import read_terms
 from datahub.catalog.service.storage import storage
 from datahub.catalog.store.datasets import dataset_by_id, find_dataset
@@ -36,10 +37,11 @@ __all__ = [
     "Theme",
     "dataset_by_id",
     "find_dataset",
-    "storage",
+    "json_fault",
     "offer_by_id",
     "offer_version",
     "open_offers",
     "read_terms",
+    "storage",
     "version_of",
 ]

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
@@ -35,6 +35,8 @@ router = APIRouter(tags=["offers"])
 
 Anyone = Annotated[Context, allow_anyone()]
 Publisher = Annotated[Context, allow("catalog:write")]
+
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 OFFERS = "/v1/datasets/{datasetId}/offers"
 JSON, JSON_LD = "application/json", "application/ld+json"
@@ -85,7 +87,7 @@ def get_offer(datasetId: str, offerId: str, ctx: Anyone, reply: Replies) -> Resp
 
 
 @router.get(OFFERS + "/{offerId}/versions/{version}", response_model=OfferOut, responses=LINKED)
-def get_offer_version(datasetId: str, offerId: str, version: int, ctx: Anyone, reply: Replies) -> Response:
+def get_offer_version(datasetId: str, offerId: str, version: Number, ctx: Anyone, reply: Replies) -> Response:
     """Read an offer with an earlier version of its terms."""
     offer, terms = service.get_offer(ctx, datasetId, offerId, version)
     return _answer(reply, offer, terms, f"{offer.revision}.{terms.number}")

@@ -94,3 +94,25 @@ def automatic_policy(constraints: Iterable[Mapping[str, Any]]) -> dict[str, Any]
 
 
 AUTOMATIC_AT = "/permission/0/constraint"
+
+_MAX_DEPTH = 48
+_MAX_NUMBER = 1 << 63
+
+
+def json_fault(value: object, depth: int = 0) -> str | None:
+    """Return why a value cannot be kept and given again as JSON (RFC 7493: I-JSON), or None."""
+    match value:
+        case _ if depth > _MAX_DEPTH:
+            return "is nested too deeply"
+        case str():
+            odd = any((ord(c) < 32 and c not in "\n\t") or 0xD800 <= ord(c) <= 0xDFFF for c in value)  # noqa: PLR2004
+            return "holds control characters or unpaired surrogates" if odd else None
+        case int() | float():
+            return None if abs(value) < _MAX_NUMBER else "holds a number that is not finite or too large"
+        case Mapping():
+            parts: Iterable[object] = (*value.keys(), *value.values())
+        case list():
+            parts = value
+        case _:
+            return None
+    return next((fault for part in parts if (fault := json_fault(part, depth + 1))), None)

@@ -1,16 +1,27 @@
 """REST messages about offers and policy templates."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from datahub.audit import Entry
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion, QuestionKind
-from datahub.catalog.rules.offers import OfferTerms
+from datahub.catalog.rules.offers import OfferTerms, json_fault
 from datahub.kernel.rest import Line, Schema, Text, UtcInstant
 from datahub.policy import Template
 
 MAX_QUESTIONS = 50
+
+
+def _plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    fault = json_fault(value)
+    if fault:
+        raise ValueError(fault)
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_plain)]
 QuestionId = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]*$", max_length=60)]
 
 
@@ -42,10 +53,10 @@ class OfferIn(Schema):
 
     title: WordsIn
     template: Line | None = Field(default=None, description="Name of a template of /v1/policy-templates.")
-    parameters: dict[str, Any] | None = Field(default=None, description="The template's parameters.")
-    policy: dict[str, Any] | None = Field(default=None, description="An ODRL policy in JSON-LD.")
+    parameters: JsonObject | None = Field(default=None, description="The template's parameters.")
+    policy: JsonObject | None = Field(default=None, description="An ODRL policy in JSON-LD.")
     questions: list[QuestionIn] = Field(default_factory=list, max_length=MAX_QUESTIONS)
-    automatic: list[dict[str, Any]] | None = Field(
+    automatic: list[JsonObject] | None = Field(
         default=None,
         max_length=MAX_QUESTIONS,
         description="ODRL constraints: a request for which all hold is approved at once. Absent: people decide.",

@@ -69,7 +69,11 @@ def get_offer(
     """
     dataset = get_dataset(ctx, dataset_id)
     offer = store.offer_by_id(ctx.session, offer_id)
-    version = store.offer_version(ctx.session, offer_id, number or offer.version) if offer else None
+    version = (
+        store.offer_version(ctx.session, offer_id, offer.version if number is None else number)
+        if offer
+        else None
+    )
     is_here = offer is not None and offer.dataset_id == dataset.id and rules.may_see_offer(ctx.actor, offer)
     if offer is None or version is None or not is_here:
         detail = (

@@ -35,7 +35,7 @@ def list_agreements(
     ctx: Reader,
     paging: Paging,
     state: AgreementState | None = None,
-    dataset: Annotated[str | None, Query(max_length=36, description="A dataset's id.")] = None,
+    dataset: Annotated[str | None, Query(pattern="^[0-9a-f-]{36}$", description="A dataset's id.")] = None,
     role: Annotated[Party | None, Query(description="The side you are on.")] = None,
 ) -> PageOut[AgreementOut]:
     """List your organisation's agreements, newest first."""

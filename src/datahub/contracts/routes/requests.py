@@ -44,7 +44,7 @@ def list_access_requests(
     ctx: Reader,
     paging: Paging,
     state: NegotiationState | None = None,
-    dataset: Annotated[str | None, Query(max_length=36, description="A dataset's id.")] = None,
+    dataset: Annotated[str | None, Query(pattern="^[0-9a-f-]{36}$", description="A dataset's id.")] = None,
     role: Annotated[Party | None, Query(description="The side you are on.")] = None,
 ) -> PageOut[AccessRequestOut]:
     """List the requests your organisation made or received, newest first."""

@@ -1,11 +1,12 @@
 """REST messages about access requests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from datahub.catalog import json_fault
 from datahub.contracts.models import (
     AccessRequest,
     Agreement,
@@ -20,7 +21,22 @@ from datahub.contracts.rules.negotiation import possible_moves, state_at
 from datahub.kernel.rest import Line, Schema, Text, UtcInstant
 
 PolicyHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Answer = bool | Annotated[float, Field(allow_inf_nan=False)] | Text | None
+Answers = Annotated[
+    dict[Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]*$", max_length=60)], Answer],
+    Field(max_length=50),
+]
 AskedMove = Literal["approve", "return", "reject", "counter", "accept", "withdraw"]
+
+
+def _plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    fault = json_fault(value)
+    if fault:
+        raise ValueError(fault)
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_plain)]
 
 
 class AccessRequestIn(Schema):
@@ -33,7 +49,7 @@ class AccessRequestIn(Schema):
         description="A DPV purpose: its IRI, or `dpv:Name`.",
         examples=["https://w3id.org/dpv#AcademicResearch"],
     )
-    answers: dict[str, Any] = Field(default_factory=dict, max_length=50, description="By question id.")
+    answers: Answers = Field(default_factory=dict, description="By question id.")
     wished_until: UtcInstant | None = Field(default=None, description="The latest end you ask for.")
     supersedes: Line | None = Field(default=None, description="An agreement of yours that this one replaces.")
     comment: Text | None = None
@@ -48,15 +64,13 @@ class RequestMoveIn(Schema):
         default=None, description="approve, return: when the agreement ends."
     )
     template: Line | None = Field(default=None, description="return: the changed terms, from a template.")
-    parameters: dict[str, Any] | None = Field(default=None, description="return: the template's parameters.")
-    policy: dict[str, Any] | None = Field(
-        default=None, description="return: the changed terms, in ODRL JSON-LD."
-    )
+    parameters: JsonObject | None = Field(default=None, description="return: the template's parameters.")
+    policy: JsonObject | None = Field(default=None, description="return: the changed terms, in ODRL JSON-LD.")
     agrees_to: PolicyHash | None = Field(
         default=None, description="accept, counter: the policyHash you agree to."
     )
     purpose: Line | None = Field(default=None, description="counter: another purpose.")
-    answers: dict[str, Any] | None = Field(default=None, max_length=50, description="counter: other answers.")
+    answers: Answers | None = Field(default=None, description="counter: other answers.")
     wished_until: UtcInstant | None = Field(default=None, description="counter: another end.")
 
     def carried(self) -> dict[str, Any]:
