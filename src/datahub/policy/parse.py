@@ -48,7 +48,6 @@ _PERMISSION = _RULE | {"duty", "preDuty", "postDuty"}
 _PROHIBITION = _RULE | {"remedy"}
 _DUTY = _RULE | {"consequence", "hasPolicy", "informedParty"}
 _COLLECTION = frozenset({"@id", "uid", "@type", "source", "refinement"})
-_MOST_FAULTS = 100
 
 
 def read_policy(document: object, *, duty_timing: Timing | None = None, foreign: bool = False) -> Policy:
@@ -62,7 +61,7 @@ def read_policy(document: object, *, duty_timing: Timing | None = None, foreign:
     reader = _PolicyReader(duty_timing, foreign=foreign)
     policy = reader.policy(load(document))
     if reader.faults:
-        raise PolicyFaults(tuple(reader.faults[:_MOST_FAULTS]))
+        raise PolicyFaults(tuple(reader.faults))
     return policy
 
 

@@ -6,7 +6,16 @@ ODRL Information Model 2.2 §2.5; DSP 2025-1 `contract-schema.json`.
 from collections.abc import Iterator, Mapping
 
 from datahub.policy.dialects import ANNOTATIONS, BESIDE_PAYMENT, IGNORED, OPERATOR_NAMES, PROPERTY_NAMES
-from datahub.policy.model import Atom, Connective, Constraint, Fault, Logical, Operator, conjunction
+from datahub.policy.model import (
+    Atom,
+    Connective,
+    Constraint,
+    Fault,
+    Logical,
+    Operator,
+    PolicyFaults,
+    conjunction,
+)
 from datahub.policy.registry import OPERATORS, compact, find, operand
 from datahub.policy.values import NotAValueError, read_value, sort_of
 
@@ -19,6 +28,7 @@ _FOREIGN = frozenset({"rightOperandReference", *BESIDE_PAYMENT})
 _UNORDERED = frozenset({"text", "level"})
 """Sorts without parts: to be part of a list is to be one of it."""
 _DEEPEST = 24
+_MOST_FAULTS = 100
 
 
 def child(at: str, key: object) -> str:
@@ -35,8 +45,10 @@ class ConstraintReader:
         self.prefixes: dict[str, str] = {}
 
     def fault(self, at: str, code: str, message: str, remedy: str) -> None:
-        """Note one fault and go on."""
+        """Note one fault and go on; a document full of faults is given up at the hundredth."""
         self.faults.append(Fault(at, code, message, remedy))
+        if len(self.faults) >= _MOST_FAULTS:
+            raise PolicyFaults(tuple(self.faults))
 
     def term(self, raw: object) -> str:
         """Return the compact name of a term given as text or as `@id`."""

@@ -58,7 +58,7 @@ class Renderer:
         self.schema = schema
         self.now = facts.now
 
-    def predicate(self, part: Residual) -> exp.Expression:
+    def predicate(self, part: Residual) -> exp.Expr:
         """Return the residual as a boolean expression."""
         match part:
             case Known(truth):
@@ -73,7 +73,7 @@ class Renderer:
             case Test(atom):
                 return self.comparison(atom)
 
-    def comparison(self, atom: Atom) -> exp.Expression:
+    def comparison(self, atom: Atom) -> exp.Expr:
         """Return one comparison with a column."""
         if atom.left == "dh:consent":
             return _compared(
@@ -83,7 +83,7 @@ class Renderer:
             return self.age(atom)
         name = atom.left.removeprefix(COLUMN)
         sort = self.schema[name]
-        column: exp.Expression = exp.column(name, quoted=True)
+        column: exp.Expr = exp.column(name, quoted=True)
         whole = sort == "integer" and all(isinstance(value, int) for value in atom.right)
         if sort in {"integer", "number"} and not whole:
             doubled = exp.cast(column, "double")
@@ -94,7 +94,7 @@ class Renderer:
         constants = [_constant(each, naive=sort == "timestamp") for each in atom.right]
         return _compared(column, atom.operator, constants)
 
-    def age(self, atom: Atom) -> exp.Expression:
+    def age(self, atom: Atom) -> exp.Expr:
         """Compare a column's moment with the present minus the duration: older is earlier, so the operator turns."""
         name = atom.left.removeprefix(AGE)
         naive = self.schema[name] == "timestamp"
@@ -112,15 +112,15 @@ def _number(value: Value) -> int | Decimal:
     return value
 
 
-def _truth(truth: bool | None) -> exp.Expression:
+def _truth(truth: bool | None) -> exp.Expr:
     return exp.cast(exp.Null(), "boolean") if truth is None else exp.Boolean(this=truth)
 
 
-def _double(text: str) -> exp.Expression:
+def _double(text: str) -> exp.Expr:
     return exp.cast(exp.Literal.string(text), "double")
 
 
-def _constant(value: Value, *, naive: bool = False) -> exp.Expression:
+def _constant(value: Value, *, naive: bool = False) -> exp.Expr:
     match value:
         case bool():
             return exp.Boolean(this=value)
@@ -138,9 +138,7 @@ def _constant(value: Value, *, naive: bool = False) -> exp.Expression:
             return exp.Literal.string(str(value))
 
 
-def _compared(
-    column: exp.Expression, operator: Operator, constants: Sequence[exp.Expression]
-) -> exp.Expression:
+def _compared(column: exp.Expr, operator: Operator, constants: Sequence[exp.Expr]) -> exp.Expr:
     """Compare; the set operators see the column as the set with one member, and an absent value stays unknown."""
     if operator in _COMPARE:
         return _COMPARE[operator](this=column, expression=constants[0])
@@ -154,17 +152,17 @@ def _compared(
     return exp.Not(this=within) if operator is Operator.IS_NONE_OF else within
 
 
-def _present(column: exp.Expression) -> exp.Expression:
+def _present(column: exp.Expr) -> exp.Expr:
     return exp.Not(this=exp.Is(this=column, expression=exp.Null()))
 
 
-def _exactly_one(parts: Sequence[exp.Expression]) -> exp.Expression:
+def _exactly_one(parts: Sequence[exp.Expr]) -> exp.Expr:
     """Two true settle it; else one unknown leaves it open; else it is whether one is true."""
     ones = [
         exp.Case(ifs=[exp.If(this=part.copy(), true=exp.Literal.number(1))], default=exp.Literal.number(0))
         for part in parts
     ]
-    total: exp.Expression = exp.Literal.number(0)
+    total: exp.Expr = exp.Literal.number(0)
     for one in ones:
         total = exp.Add(this=total, expression=one)
     unknown = [exp.Is(this=exp.paren(part.copy()), expression=exp.Null()) for part in parts]
@@ -191,9 +189,7 @@ def select(plan: Plan, table: str, schema: Mapping[str, ColumnSort], facts: Fact
     return query if limit is None else query.limit(max(limit, 0))
 
 
-def _expression(
-    cell: Cell, rows: Residual, renderer: Renderer, schema: Mapping[str, ColumnSort]
-) -> exp.Expression:
+def _expression(cell: Cell, rows: Residual, renderer: Renderer, schema: Mapping[str, ColumnSort]) -> exp.Expr:
     """Return what leaves of a column: the value, its mask, or nothing, by the first condition that is true."""
     column = exp.column(cell.column, quoted=True)
     layers = [(column, cell.raw), *((masked(column, mask), when) for mask, when in cell.masked)]
@@ -205,7 +201,7 @@ def _expression(
     return exp.Case(ifs=[exp.If(this=renderer.predicate(when), true=shown) for shown, when in layers])
 
 
-def masked(column: exp.Expression, mask: Mask) -> exp.Expression:
+def masked(column: exp.Expr, mask: Mask) -> exp.Expr:
     """Return a column behind its mask."""
     text = exp.cast(column.copy(), "text")
     match mask.method:
@@ -238,7 +234,7 @@ def select_groups(
     Raises ValueError when a function is not among those the policy allows.
     """
     allowed = set(group.functions or _FUNCTIONS)
-    columns: list[exp.Expression] = [exp.column(name, quoted=True) for name in by]
+    columns: list[exp.Expr] = [exp.column(name, quoted=True) for name in by]
     for name, (function, column) in measures.items():
         if function not in allowed or function not in _FUNCTIONS:
             message = f"the policy does not allow the function {function}"
@@ -262,11 +258,19 @@ _FUNCTIONS: Final = {
 }
 
 
-def _measure(function: str, column: exp.Expression) -> exp.Expression:
+def _measure(function: str, column: exp.Expr) -> exp.Expr:
     inner = exp.Distinct(expressions=[column]) if function == "countDistinct" else column
     return _FUNCTIONS[function](this=inner)
 
 
-def to_sql(query: exp.Expression, dialect: Dialect = "duckdb") -> str:
-    """Write the syntax tree in a dialect."""
-    return query.sql(dialect=dialect)
+def to_sql(query: exp.Expr, dialect: Dialect = "duckdb") -> str:
+    """Write the syntax tree in a dialect; PostgreSQL hashes bytes, so text is encoded first."""
+    tree = query.transform(_encoded) if dialect == "postgres" else query
+    return tree.sql(dialect=dialect)
+
+
+def _encoded(node: exp.Expr) -> exp.Expr:
+    if not isinstance(node, exp.SHA2):
+        return node
+    raw = exp.func("convert_to", node.this, exp.Literal.string("UTF8"))
+    return exp.func("encode", exp.func("sha256", raw), exp.Literal.string("hex"))
