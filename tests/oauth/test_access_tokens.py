@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from datahub.kernel.errors import Unauthenticated
-from datahub.oauth import Client, authenticate, jose, jobs, keys, revoke_for_agreement
+from datahub.oauth import Client, authenticate, jobs, jose, keys, revoke_for_agreement
 from datahub.participants import Participant, Role
 from tests.build import NOON, a_context, a_participant, an_actor
 from tests.oauth.making import ISSUER, KEYS, Hub, SetClock, basic, bearer, sign
@@ -44,7 +44,9 @@ def test_a_token_expires(hub: Hub, organisation: Participant, clock: SetClock) -
     assert not is_good(hub, token)
 
 
-def test_an_expired_token_is_refused_also_when_it_was_never_seen(hub: Hub, organisation: Participant, clock: SetClock) -> None:
+def test_an_expired_token_is_refused_also_when_it_was_never_seen(
+    hub: Hub, organisation: Participant, clock: SetClock
+) -> None:
     token = hub.token(auditor(hub, organisation))
     clock.forward(seconds=600)
     assert not is_good(hub, token)
@@ -69,7 +71,9 @@ def test_revoking_what_is_no_token_is_no_fault(hub: Hub, organisation: Participa
     assert hub.http.post("/oauth/revoke", data=hub.form(client)).json()["error"] == "invalid_request"
 
 
-def test_a_token_of_another_client_is_revoked_by_the_exchange_only(hub: Hub, organisation: Participant) -> None:
+def test_a_token_of_another_client_is_revoked_by_the_exchange_only(
+    hub: Hub, organisation: Participant
+) -> None:
     token = hub.token(auditor(hub, organisation))
     stranger = auditor(hub, a_participant(hub.engine, "gemeente"))
     refused = hub.http.post("/oauth/revoke", data=hub.form(stranger, token=token))
@@ -89,7 +93,9 @@ def test_suspension_bites_at_the_next_request_and_ends_with_it(hub: Hub, organis
     assert is_good(hub, token)
 
 
-def test_disabling_ends_tokens_and_enabling_does_not_bring_them_back(hub: Hub, organisation: Participant) -> None:
+def test_disabling_ends_tokens_and_enabling_does_not_bring_them_back(
+    hub: Hub, organisation: Participant
+) -> None:
     client = auditor(hub, organisation)
     token = hub.token(client)
     admin = bearer(hub.token(hub.a_client(organisation, Role.ADMIN)))
@@ -169,7 +175,9 @@ def test_a_token_that_differs_in_anything_is_refused(one_hub: Hub, changes: dict
         assert authenticate(ctx, sign(header_of(token), claims_of(token), key)).client_id
 
 
-def test_a_participant_sees_only_its_own_tokens_and_the_exchange_all(hub: Hub, organisation: Participant) -> None:
+def test_a_participant_sees_only_its_own_tokens_and_the_exchange_all(
+    hub: Hub, organisation: Participant
+) -> None:
     client = auditor(hub, organisation)
     token = hub.token(client)
     own = hub.http.post("/oauth/introspect", data=hub.form(client, token=token)).json()
@@ -184,7 +192,9 @@ def test_a_participant_sees_only_its_own_tokens_and_the_exchange_all(hub: Hub, o
     asked = hub.http.post("/oauth/introspect", data={"token": token}, headers=basic(colleague.id, secret))
     assert asked.json() == own
     stranger = hub.a_client(a_participant(hub.engine, "gemeente"), Role.ADMIN)
-    assert hub.http.post("/oauth/introspect", data=hub.form(stranger, token=token)).json() == {"active": False}
+    assert hub.http.post("/oauth/introspect", data=hub.form(stranger, token=token)).json() == {
+        "active": False
+    }
     exchange = hub.a_client(hub.exchange, Role.AUDITOR)
     assert hub.http.post("/oauth/introspect", data=hub.form(exchange, token=token)).json() == own
     assert hub.http.post("/oauth/introspect", data={"token": token}).status_code == 401
@@ -195,7 +205,9 @@ def test_a_dead_token_is_not_active(hub: Hub, organisation: Participant, clock: 
     token = hub.token(client)
     hub.http.post("/oauth/revoke", data=hub.form(client, token=token))
     for dead in (token, "nonsense", hub.assertion(client)):
-        assert hub.http.post("/oauth/introspect", data=hub.form(client, token=dead)).json() == {"active": False}
+        assert hub.http.post("/oauth/introspect", data=hub.form(client, token=dead)).json() == {
+            "active": False
+        }
 
 
 def test_a_token_in_the_address_opens_nothing(hub: Hub, organisation: Participant) -> None:

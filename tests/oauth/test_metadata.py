@@ -12,7 +12,12 @@ def test_the_metadata_names_the_issuer_and_where_everything_is(one_hub: Hub) -> 
     assert found["issuer"] == ISSUER
     assert found["grant_types_supported"] == ["client_credentials"]
     assert found["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "client_secret_basic"]
-    assert set(found["token_endpoint_auth_signing_alg_values_supported"]) == {"ES256", "PS256", "EdDSA", "Ed25519"}
+    assert set(found["token_endpoint_auth_signing_alg_values_supported"]) == {
+        "ES256",
+        "PS256",
+        "EdDSA",
+        "Ed25519",
+    }
     assert found["authorization_details_types_supported"] == ["dataset"]
     for name in ("jwks_uri", "token_endpoint", "revocation_endpoint", "introspection_endpoint"):
         path = found[name].removeprefix(ISSUER)

@@ -144,12 +144,11 @@ def key_fault(member: Mapping[str, Any]) -> tuple[str, str] | None:
     curve = {"EC": "P-256", "OKP": "Ed25519"}.get(kind)
     if curve is not None and member.get("crv") != curve:
         return "curve", f"crv must be {curve} for kty {kind}"
-    if member.get("alg") is not None and member["alg"] not in _ALGORITHMS_OF[kind]:
-        return (
-            "algorithm",
-            f"alg must be absent or {' or '.join(sorted(_ALGORITHMS_OF[kind]))} for kty {kind}",
-        )
-    if member.get("use", "sig") != "sig" or "verify" not in member.get("key_ops", ["verify"]):
+    algorithms = sorted(_ALGORITHMS_OF[kind])
+    if member.get("alg") not in [None, *algorithms]:
+        return "algorithm", f"alg must be absent or {' or '.join(algorithms)} for kty {kind}"
+    operations = member.get("key_ops", ["verify"])
+    if member.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return "use", "the key must be for signatures (use: sig, key_ops: verify)"
     kid = member.get("kid", "-")
     if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:

@@ -94,7 +94,7 @@ def add_secret(clientId: str, body: SecretIn, ctx: Writer, reply: Replies) -> Re
     out = NewSecretOut(**made.row.model_dump(exclude={"digest"}))
     # What is kept for a repeated request must not hold the secret; only this one answer does.
     kept = reply.created(ctx, out, f"/v1/clients/{clientId}")
-    shown = out.model_copy(update={"secret": made.text}).model_dump_json(by_alias=True, exclude_none=True)
+    shown = out.model_copy(update={"secret": made.text}).model_dump_json(by_alias=True)
     headers = {name: value for name, value in kept.headers.items() if name != "content-length"}
     return Response(shown, kept.status_code, headers)
 
