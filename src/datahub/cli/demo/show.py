@@ -24,6 +24,8 @@ _INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z")
 _OK, _REFUSED, _WRONG = 300, 400, 500
 _REFUSED_STYLE = "yellow"
 
+Line = str | tuple[str, str]
+
 
 class Stage:
     """Prints the story. Ids are shortened to `…` and their last six characters."""
@@ -73,18 +75,19 @@ class Stage:
         if body:
             self._indented(Text(short(body), "dim"), 4)
 
-    def answer(self, status: int, reason: str, lines: Sequence[str], *, is_expected: bool = True) -> None:
-        """Show what came back: the status, and the interesting part."""
+    def answer(self, status: int, reason: str, lines: Sequence[Line], *, is_expected: bool = True) -> None:
+        """Show what came back: the status, and the interesting part; pairs are a name and what it holds."""
         style = "green" if status < _OK else _REFUSED_STYLE if status < _WRONG else "red"
         head = Text(f"{status} {reason}", f"bold {style if is_expected else 'red'}")
         self._indented(head, 2)
+        pairs = Table.grid(padding=(0, 2, 0, 0))
         for line in lines:
-            self._indented(Text(short(line)), 4)
-
-    def text(self, lines: Sequence[str]) -> None:
-        """Show lines of a file or a policy, as they are."""
-        for line in lines:
-            self._indented(Text(_cut(line, self.width - 6)), 6)
+            if isinstance(line, str):
+                self._indented(Text(short(line)), 4)
+            else:
+                pairs.add_row(Text(line[0], "dim"), Text(short(line[1])))
+        if pairs.row_count:
+            self._indented(pairs, 4)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
         """Show rows, without borders; columns named in `right` are numbers."""
@@ -136,8 +139,8 @@ class Stage:
                 line.pop()
             if line:
                 last = line.pop()
-                line.append(Segment(last.text.rstrip(), last.style))
-            self._out.print(Segments([Segment(" " * columns), *line, Segment.line()]), end="")
+                line = [Segment(" " * columns), *line, Segment(last.text.rstrip(), last.style)]
+            self._out.print(Segments([*line, Segment.line()]), end="")
 
 
 def short(text: str) -> str:

@@ -9,7 +9,7 @@ import httpx2
 import orjson
 
 from datahub.cli.demo.caller import Caller
-from datahub.cli.demo.show import Stage, compact
+from datahub.cli.demo.show import Line, Stage, compact
 
 _REFUSAL = 400
 
@@ -32,7 +32,7 @@ class Answer:
         return orjson.loads(self.content)
 
 
-Telling = Sequence[str] | Callable[[Answer], Sequence[str]]
+Telling = Sequence[str] | Callable[[Answer], Sequence[Line]]
 
 
 class Teller:
@@ -138,30 +138,28 @@ def _code(answer: Answer) -> str:
     return str(body.get("code", body.get("error", ""))) if isinstance(body, dict) else ""
 
 
-def _told(answer: Answer, tells: Telling) -> Sequence[str]:
+def _told(answer: Answer, tells: Telling) -> Sequence[Line]:
     if callable(tells):
         return tells(answer)
-    if not tells:
-        return []
-    found = answer.json
-    return [f"{name:<{max(map(len, tells))}}  {_words(_at(found, name))}" for name in tells]
+    return [(name, _words(_at(answer.json, name))) for name in tells]
 
 
-def _refusal(answer: Answer) -> Sequence[str]:
+def _refusal(answer: Answer) -> Sequence[Line]:
     """Return what a refusal says: problem details (RFC 9457) or an OAuth error (RFC 6749 §5.2)."""
     try:
         body = answer.json
     except orjson.JSONDecodeError:
         return [answer.content[:500].decode(errors="replace")]
     if "error" in body:
-        return [f"{body['error']}: {body.get('error_description', '')}"]
-    lines = [f"{body.get('code')}: {body.get('detail')}"]
-    lines += [f"at {fault['pointer'] or 'the body'}: {fault['detail']}" for fault in body.get("errors", ())]
-    explanation = body.get("explanation")
-    if isinstance(explanation, Mapping) and "en" in explanation:
-        lines.append(f"why: {explanation['en']}")
-    lines += [f"would permit: {each['change']}" for each in body.get("wouldPermit", ())]
-    return [*lines, f"remedy: {body['remedy']}"] if "remedy" in body else lines
+        return [("error", body["error"]), ("description", body.get("error_description", ""))]
+    lines = [("code", str(body.get("code"))), ("detail", str(body.get("detail")))]
+    lines += [
+        ("error", ": ".join(filter(None, (fault["pointer"], fault["detail"]))))
+        for fault in body.get("errors", ())
+    ]
+    decision = body.get("decision") or {}
+    lines += [("would permit", each["change"]) for each in decision.get("wouldPermit", ())]
+    return [*lines, ("remedy", body["remedy"])] if "remedy" in body else lines
 
 
 def _at(found: Any, path: str) -> Any:
@@ -171,7 +169,7 @@ def _at(found: Any, path: str) -> Any:
 
 
 def _words(value: Any) -> str:
-    return value if isinstance(value, str) else compact(value)
+    return value.strip() if isinstance(value, str) else compact(value)
 
 
 def _readable(path: str) -> str:

@@ -1,10 +1,12 @@
 """Act 3: asking for access; a policy, a rule or a person decides."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from datahub.cli.demo.caller import Caller
 from datahub.cli.demo.cast import Cast
+from datahub.cli.demo.show import Line
 from datahub.cli.demo.teller import Answer, Teller
 from datahub.kernel.clock import rfc3339, system_clock
 
@@ -84,11 +86,16 @@ def _by_person(tell: Teller, cast: Cast) -> None:
     )
     where = f"/v1/agreements/{cast.agreements['care-use']}"
 
-    def frozen(answer: Answer) -> list[str]:
+    def frozen(answer: Answer) -> Sequence[Line]:
         found = answer.json
-        lines = [f"standing     {found['standing']}", f"validUntil   {found['validUntil']}"]
-        lines += [f"policyHash   {found['policyHash'][:32]}…", f"signature    {found['signature'][:48]}…"]
-        return lines + [f"text.en      {line}" for line in found["text"]["en"].splitlines() if line.strip()]
+        hashed, signed = found["policyHash"][:32], found["signature"][:48]
+        return [
+            ("standing", found["standing"]),
+            ("validUntil", found["validUntil"]),
+            ("policyHash", f"{hashed}…"),
+            ("signature", f"{signed}…"),
+            ("text.en", found["text"]["en"]),
+        ]
 
     tell.call(cast.researcher, "GET", where, tells=frozen)
 

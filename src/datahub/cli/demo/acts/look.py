@@ -1,8 +1,10 @@
 """Act 5: looking back: who read my data, and why was it allowed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from datahub.cli.demo.cast import Cast
+from datahub.cli.demo.show import Line
 from datahub.cli.demo.teller import Answer, Teller
 
 _SHOWN = 24
@@ -39,9 +41,9 @@ def _why(tell: Teller, cast: Cast) -> None:
     found = tell.quietly(cast.researcher, "GET", "/v1/log-entries", params=params)
     decision = found.json["items"][0]["decisionId"]
 
-    def reason(answer: Answer) -> list[str]:
+    def reason(answer: Answer) -> Sequence[Line]:
         side = answer.json["explanation"]["requester"]
-        return [f"code  {answer.json['code']}", *(f"{name}  {each}" for name, each in side.items())]
+        return [("code", answer.json["code"]), *((name, str(each)) for name, each in side.items())]
 
     tell.call(cast.researcher, "GET", f"/v1/decisions/{decision}", tells=reason)
 

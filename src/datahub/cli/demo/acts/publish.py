@@ -40,7 +40,7 @@ def publish(tell: Teller, cast: Cast) -> None:
 def _income(tell: Teller, cast: Cast) -> None:
     tell.stage.scene(
         "The municipality publishes income and schooling per neighbourhood, for everybody",
-        "Columns are declared, so what comes in is checked cell by cell, and a mistake is named, not swallowed.",
+        "Columns are declared, so every cell that comes in is checked and every mistake is named.",
     )
     columns: list[Mapping[str, Any]] = [
         {"name": "neighbourhood_code", "type": "string", "nullable": False},
@@ -139,13 +139,13 @@ def _schooling(tell: Teller, cast: Cast) -> None:
             {"leftOperand": "purpose", "operator": "isA", "rightOperand": "dpv:ResearchAndDevelopment"}
         ],
     }
-    _offer(tell, cast, cast.city_desk, "schooling-records", terms, is_quiet=False)
+    _offer(tell, cast, cast.city_desk, "schooling-records", terms, language="nl", is_quiet=False)
 
 
 def _care(tell: Teller, cast: Cast) -> None:
     tell.stage.scene(
         "The public health service publishes care use per person, for research only",
-        "A term that the exchange cannot enforce is refused on the day of publication, never skipped in silence.",
+        "A term that the exchange does not know is refused at publication, never skipped in silence.",
     )
     dataset = _describe(
         tell,
@@ -266,6 +266,7 @@ def _offer(
     terms: Mapping[str, Any],
     *,
     name: str = "",
+    language: str = "en",
     is_quiet: bool = True,
 ) -> None:
     where = f"/v1/datasets/{cast.datasets[slug]}/offers"
@@ -277,7 +278,7 @@ def _offer(
         terms,
         shows=shows,
         expects=201,
-        tells=("state", "text.en", "text.nl"),
+        tells=("state", f"text.{language}"),
         is_quiet=is_quiet,
     )
     made = answer.json
