@@ -15,6 +15,8 @@ from datahub.catalog.models import (
     Theme,
 )
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
+from datahub.catalog.objects import ObjectMissing, ObjectStore, StorageFailed
+from datahub.catalog.receive import digest_field
 from datahub.catalog.rules.offers import json_fault
 from datahub.catalog.service.offers import read_terms
 from datahub.catalog.service.storage import storage
@@ -30,12 +32,16 @@ __all__ = [
     "DatasetVersion",
     "Frequency",
     "Language",
+    "ObjectMissing",
+    "ObjectStore",
     "Offer",
     "OfferState",
     "OfferVersion",
     "PolicyNotUsable",
+    "StorageFailed",
     "Theme",
     "dataset_by_id",
+    "digest_field",
     "find_dataset",
     "json_fault",
     "offer_by_id",

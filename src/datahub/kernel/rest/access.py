@@ -64,7 +64,7 @@ class _BearerToken(OAuth2):
         return token.strip()
 
 
-_bearer = _BearerToken(
+bearer_token = _BearerToken(
     flows=OAuthFlows(
         clientCredentials=OAuthFlowClientCredentials(tokenUrl="/oauth/token", scopes=dict(SCOPES))
     ),
@@ -75,7 +75,7 @@ _bearer = _BearerToken(
 
 
 def open_context(
-    request: Request, scopes: SecurityScopes, token: Annotated[str | None, Security(_bearer)]
+    request: Request, scopes: SecurityScopes, token: Annotated[str | None, Security(bearer_token)]
 ) -> Generator[Context, None, None]:
     """Open the transaction, find the actor, check the scope, hand out the context; then commit.
 
@@ -88,7 +88,7 @@ def open_context(
 
 
 def open_logging_context(
-    request: Request, scopes: SecurityScopes, token: Annotated[str | None, Security(_bearer)]
+    request: Request, scopes: SecurityScopes, token: Annotated[str | None, Security(bearer_token)]
 ) -> Generator[Context, None, None]:
     """Do as `open_context`, for a safe method that also writes to the access log."""
     yield from _open(request, scopes, token, is_read=False)

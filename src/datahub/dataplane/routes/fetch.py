@@ -1,0 +1,269 @@
+"""REST routes that fetch data: decide and log, open, deliver."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Query, Request, Security
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from datahub.audit import own_transaction
+from datahub.catalog import DatasetVersion, ObjectMissing, StorageFailed, digest_field, storage
+from datahub.dataplane.errors import DataUnavailable
+from datahub.dataplane.formats import TableFormat, stream_table
+from datahub.dataplane.ranges import Selection, select, strong_etag, unchanged
+from datahub.dataplane.routes.delivery import Delivery, Visit
+from datahub.dataplane.schemas import read_fields, read_filters
+from datahub.dataplane.service import Computed, Stored, Wish, shape
+from datahub.kernel.context import ANONYMOUS
+from datahub.kernel.rest import Door, Line, RangeNotSatisfiable, problem
+from datahub.kernel.rest.accept import choose
+from datahub.kernel.rest.access import ANYONE, bearer_token
+from datahub.transfers import ReadDenial, ReadPermit, ReadRequest, authorise_read
+
+router = APIRouter(prefix="/v1/datasets", tags=["data"])
+
+MAX_VERSION = 2**31 - 1
+Token = Annotated[str | None, Security(bearer_token, scopes=[ANYONE])]
+VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION)]
+Fields = Annotated[
+    list[Line], Query(max_length=1000, description="Columns, parted by commas; all unless told.")
+]
+Filters = Annotated[
+    list[Line],
+    Query(
+        alias="filter",
+        max_length=50,
+        description="`column:operator:value`, repeatable, all must hold. Operators: eq ne lt le gt ge in isNull; "
+        "`in` takes values parted by commas.",
+        examples=["country:eq:NL"],
+    ),
+]
+Form = Annotated[
+    TableFormat | None, Query(alias="format", description="Of a table; wins over Accept. CSV unless told.")
+]
+File = Annotated[Line | None, Query(alias="file", description="Of a dataset of files: which one.")]
+Agreement = Annotated[Line | None, Query(description="Which of the agreements in the token to read under.")]
+
+# What Accept may ask for a table; the first is what `*/*` gets.
+OFFERED = {
+    "text/csv": TableFormat.CSV,
+    "application/jsonl": TableFormat.JSON_LINES,
+    "application/x-ndjson": TableFormat.JSON_LINES,
+    "application/vnd.apache.parquet": TableFormat.PARQUET,
+    "application/vnd.apache.arrow.stream": TableFormat.ARROW,
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The data. `Datahub-Entry` names its line in the access log.",
+        "content": dict.fromkeys((*OFFERED, "application/octet-stream"), _BINARY),
+    },
+    206: {"description": "The range asked for.", "content": {"application/octet-stream": _BINARY}},
+    304: {"description": "The copy you have is still good."},
+}
+
+
+@router.head("/{datasetId}/data", include_in_schema=False)
+@router.get("/{datasetId}/data", response_class=Response, responses=_ANSWERS)
+async def fetch_data(
+    *,
+    request: Request,
+    datasetId: str,
+    token: Token,
+    fields: Fields = [],  # noqa: B006 — FastAPI copies it
+    filters: Filters = [],  # noqa: B006 — as above
+    form: Form = None,
+    file: File = None,
+    agreement: Agreement = None,
+) -> Response:
+    """Fetch the latest version of a dataset: a table as CSV, JSON Lines, Parquet or Arrow, or one file.
+
+    What may be fetched is decided anew each time; the decision is in the access log before the first byte.
+    """
+    asked = ReadRequest(datasetId, _shape(request, fields, filters, form, file), None, agreement)
+    return await _fetch(request, token, asked)
+
+
+@router.head("/{datasetId}/versions/{number}/data", include_in_schema=False)
+@router.get("/{datasetId}/versions/{number}/data", response_class=Response, responses=_ANSWERS)
+async def fetch_version_data(
+    *,
+    request: Request,
+    datasetId: str,
+    number: VersionNumber,
+    token: Token,
+    fields: Fields = [],  # noqa: B006 — FastAPI copies it
+    filters: Filters = [],  # noqa: B006 — as above
+    form: Form = None,
+    file: File = None,
+    agreement: Agreement = None,
+) -> Response:
+    """Fetch one version of a dataset, which never changes."""
+    asked = ReadRequest(datasetId, _shape(request, fields, filters, form, file), number, agreement)
+    return await _fetch(request, token, asked)
+
+
+def _shape(
+    request: Request,
+    fields: Sequence[str],
+    filters: Sequence[str],
+    form: TableFormat | None,
+    file: str | None,
+) -> Callable[[DatasetVersion], Stored | Computed]:
+    """Return what makes of a version what this call asks for, once the read is permitted."""
+
+    def negotiated() -> TableFormat:
+        return form or OFFERED[choose(request.headers.get("accept"), tuple(OFFERED))]
+
+    def plan(version: DatasetVersion) -> Stored | Computed:
+        wish = Wish(read_fields(fields), read_filters(filters), form is not None, negotiated, file)
+        return shape(storage(request.app.state.door.settings), wish, version)
+
+    return plan
+
+
+Asked = ReadRequest[Stored | Computed]
+Permit = ReadPermit[Stored | Computed]
+
+
+async def _fetch(request: Request, token: str | None, asked: Asked) -> Response:
+    door: Door = request.app.state.door
+    permits: list[Permit] = []
+    try:
+        permit = await run_in_threadpool(_decide, request, door, token, asked, permits)
+        plan = permit.plan
+        visit = Visit(door, permit)
+        return await (
+            _send_stored(request, visit, plan)
+            if isinstance(plan, Stored)
+            else _send_computed(request, visit, plan)
+        )
+    except BaseException as fault:
+        # Whoever is in the log with a permit is also in it with an outcome.
+        if permits:
+            code = "storage-failed" if isinstance(fault, DataUnavailable) else "delivery-failed"
+            await Visit(door, permits[0]).ended(is_finished=False, rows=None, size=0, code=code)
+        raise
+
+
+def _decide(request: Request, door: Door, token: str | None, asked: Asked, permits: list[Permit]) -> Permit:
+    """Authenticate, decide and log in one transaction, committed when this returns.
+
+    Raises LogUnavailable, Unauthenticated, DataNotFound, the denial's own refusal, and what the plan refuses.
+    """
+    trace_id = request.scope["trace_id"]
+    with own_transaction(door.engine, door.settings, ANONYMOUS, door.clock(), trace_id) as unproven:
+        ctx = unproven
+        if token is not None:
+            ctx = replace(unproven, actor=door.authenticate(unproven, token))
+            request.state.actor = ctx.actor
+        verdict = authorise_read(ctx, asked)
+    if isinstance(verdict, ReadDenial):
+        raise verdict.refusal
+    permits.append(verdict)
+    return verdict
+
+
+async def _send_stored(request: Request, visit: Visit, plan: Stored) -> Response:
+    permit, asked = visit.permit, request.headers
+    chosen = select(
+        size=plan.size,
+        etag=strong_etag(plan.sha256),
+        modified_at=permit.version.created_at,
+        range_field=asked.get("range"),
+        if_range=asked.get("if-range"),
+        if_none_match=asked.get("if-none-match"),
+        if_modified_since=asked.get("if-modified-since"),
+    )
+    headers = {
+        **_headers(visit, plan.filename),
+        **dict(chosen.headers),
+        "Repr-Digest": digest_field(plan.sha256),
+    }
+    if chosen.status not in (200, 206) or request.method == "HEAD":
+        return await _bodiless(request, visit, chosen, headers, plan.media_type)
+    store = storage(visit.door.settings)
+    try:
+        blocks = await store.open(plan.key, start=chosen.start, end=chosen.end)
+    except (ObjectMissing, StorageFailed) as fault:
+        raise DataUnavailable("The stored bytes cannot be read now; nothing was sent.") from fault
+    rows = plan.row_count if chosen.length == plan.size else None
+    return Delivery(
+        visit, blocks, status=chosen.status, headers=headers, media_type=plan.media_type, rows=lambda: rows
+    )
+
+
+async def _bodiless(
+    request: Request, visit: Visit, chosen: Selection, headers: dict[str, str], media_type: str
+) -> Response:
+    status: int = chosen.status
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        await visit.ended(is_finished=True, rows=0, size=0, code=RangeNotSatisfiable.code())
+        detail = "The range asked for lies outside the file."
+        return problem(request, RangeNotSatisfiable(detail), dict(chosen.headers) | _entry(visit))
+    code = "not-modified" if status == HTTPStatus.NOT_MODIFIED else "head"
+    await visit.ended(is_finished=True, rows=0, size=0, code=code)
+    return _empty(status, headers, media_type)
+
+
+async def _send_computed(request: Request, visit: Visit, plan: Computed) -> Response:
+    headers = {**_headers(visit, plan.filename), "ETag": plan.etag, "Accept-Ranges": "none"}
+    if unchanged(plan.etag, None, if_none_match=request.headers.get("if-none-match"), if_modified_since=None):
+        await visit.ended(is_finished=True, rows=0, size=0, code="not-modified")
+        return _empty(304, headers, plan.form.media_type)
+    if request.method == "HEAD":
+        await visit.ended(is_finished=True, rows=0, size=0, code="head")
+        return _empty(200, headers, plan.form.media_type)
+    stream = stream_table(plan.scan, plan.form)
+    return Delivery(
+        visit,
+        stream,
+        status=200,
+        headers=headers,
+        media_type=plan.form.media_type,
+        rows=lambda: stream.outcome.rows,
+    )
+
+
+def _empty(status: int, headers: dict[str, str], media_type: str) -> Response:
+    answer = Response(None, status, headers, media_type)
+    if "Content-Length" not in headers and "content-length" in answer.headers:
+        del answer.headers["content-length"]  # what a GET would send is not known beforehand
+    return answer
+
+
+def _headers(visit: Visit, filename: str) -> dict[str, str]:
+    permit = visit.permit
+    dataset, agreement = permit.dataset, permit.agreement
+    name = filename if permit.plan.columns is None else f"{dataset.slug}-{filename}"
+    address = f"/v1/datasets/{dataset.id}/versions/{permit.version.number}/data"
+    links = [f'<{address}>; rel="item"']
+    if dataset.licence and dataset.licence.isascii() and dataset.licence.startswith(("https://", "http://")):
+        links.append(f'<{quote(dataset.licence, safe=_URL_SAFE)}>; rel="license"')
+    if agreement is not None:
+        links.append(f'</v1/agreements/{agreement.id}>; rel="terms-of-service"')
+    return {
+        **_entry(visit),
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept, Authorization",
+        "Content-Disposition": _disposition(name),
+        "Link": ", ".join(links),
+    }
+
+
+_URL_SAFE = ":/?#[]@!$&'()*+,;=%~"
+
+
+def _entry(visit: Visit) -> dict[str, str]:
+    return {"Datahub-Entry": visit.permit.entry_id, "Datahub-Decision": visit.permit.decision_id}
+
+
+def _disposition(name: str) -> str:
+    """Name the file for saving (RFC 6266 §4.3): in ASCII for everybody, in UTF-8 for who reads that."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\/%' else "_" for c in name)
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'

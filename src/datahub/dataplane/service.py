@@ -1,0 +1,130 @@
+"""What is to be delivered: stored bytes as they lie, or a table computed into the form and columns asked for."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from datahub.catalog import DatasetVersion, ObjectMissing, ObjectStore, StorageFailed
+from datahub.dataplane.errors import DataUnavailable, FileNotInVersion, InvalidDataQuery
+from datahub.dataplane.formats import TableFormat
+from datahub.dataplane.scan import Filter, Scan, ScanFaults, plan_scan
+from datahub.kernel.errors import Fault
+
+_PLAIN_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for. `form` is asked only for tables: it negotiates, and may refuse."""
+
+    fields: Sequence[str] | None
+    filters: Sequence[Filter]
+    is_form_named: bool
+    form: Callable[[], TableFormat]
+    file: str | None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Bytes that go out exactly as they are stored, so that ranges, a digest and a strong ETag are possible."""
+
+    key: str
+    size: int
+    sha256: str
+    media_type: str
+    filename: str
+    columns: Sequence[str] | None = None
+    row_count: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A table written while it is sent; its ETag is weak, because the same rows may be written in other bytes."""
+
+    scan: Scan
+    form: TableFormat
+    etag: str
+    filename: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Return the columns that go out."""
+        return self.scan.columns
+
+
+def shape(store: ObjectStore, wish: Wish, version: DatasetVersion) -> Stored | Computed:
+    """Return what answers a wish. Raises InvalidDataQuery, FileNotInVersion, DataUnavailable, NotAcceptable."""
+    return _table(store, wish, version) if version.object_key else _file(wish, version)
+
+
+def _table(store: ObjectStore, wish: Wish, version: DatasetVersion) -> Stored | Computed:
+    if wish.file is not None:
+        raise _misplaced("file", "this dataset is a table, not files")
+    assert version.object_key is not None  # noqa: S101 — a table has one object
+    form = wish.form()
+    try:
+        scan = plan_scan(store.table_source(version.object_key), fields=wish.fields, filters=wish.filters)
+    except ScanFaults as fault:
+        faults = [Fault(f"/query/{each.parameter}", each.message, each.code) for each in fault.faults]
+        raise InvalidDataQuery("The table cannot be read like that; see errors.", faults=faults) from fault
+    except (ObjectMissing, StorageFailed, OSError) as fault:
+        raise DataUnavailable("The stored table cannot be read now; nothing was sent.") from fault
+    # Which columns were compared, not with what: a value could be somebody's.
+    details = {"format": form.value, "filters": [f"{each.column} {each.op}" for each in wish.filters]}
+    filename = f"v{version.number}.{form.value}"
+    if form is TableFormat.PARQUET and scan.is_whole:
+        return Stored(
+            version.object_key,
+            version.bytes,
+            version.sha256,
+            form.media_type,
+            filename,
+            columns=scan.columns,
+            row_count=version.row_count,
+            details=details,
+        )
+    return Computed(scan, form, _weak_etag(version, form, scan, wish), filename, details)
+
+
+def _file(wish: Wish, version: DatasetVersion) -> Stored:
+    for name, is_given in (
+        ("fields", wish.fields is not None),
+        ("filter", bool(wish.filters)),
+        ("format", wish.is_form_named),
+    ):
+        if is_given:
+            raise _misplaced(name, "this dataset is files, not a table")
+    names = [each["name"] for each in version.files]
+    if wish.file is None and len(names) != 1:
+        raise _misplaced("file", f"name one of the {len(names)} files of this version")
+    found = [each for each in version.files if wish.file in (None, each["name"])]
+    if not found:
+        raise FileNotInVersion("This version has no file with that name.", files=names[:100])
+    one = found[0]
+    return Stored(
+        one["object_key"],
+        one["bytes"],
+        one["sha256"],
+        _safe_type(one["media_type"]),
+        one["name"],
+        details={"file": one["name"]},
+    )
+
+
+def _misplaced(name: str, sentence: str) -> InvalidDataQuery:
+    return InvalidDataQuery(
+        "The query does not fit this dataset.", faults=[Fault(f"/query/{name}", sentence, "misplaced")]
+    )
+
+
+def _weak_etag(version: DatasetVersion, form: TableFormat, scan: Scan, wish: Wish) -> str:
+    parts = [version.sha256, form.value, *scan.columns, *(repr(each) for each in wish.filters)]
+    return f'W/"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"'
+
+
+def _safe_type(media_type: str) -> str:
+    is_plain = media_type.isascii() and media_type.isprintable() and "/" in media_type
+    return media_type if is_plain else _PLAIN_TYPE
