@@ -9,8 +9,11 @@ import pytest
 from jsonschema import Draft201909Validator
 from referencing import Registry, Resource
 
+from datahub.catalog import offer_by_id
+from datahub.catalog.service.datasets import delete_dataset
 from datahub.kernel import db
 from datahub.policy import policy_hash, read_policy, templates
+from tests.build import a_context
 from tests.contracts.stage import Stage, a_stage
 
 DSP_SCHEMAS = Path(__file__).parents[3] / "shared" / "vectors" / "dsp-2025-1"
@@ -220,6 +223,18 @@ def test_an_offer_reads_as_an_odrl_offer_valid_for_the_dataspace_protocol(one_st
         document = answer.json()
         assert "target" not in document
         dsp_validator("Offer").validate(document)
+    again = {**LINKED, "If-None-Match": answer.headers["etag"]}
+    assert one_stage.client().get(f"{one_stage.offers_at}/{made['id']}", headers=again).status_code == 304
+
+
+def test_a_draft_dataset_is_deleted_with_its_offers(stage: Stage) -> None:
+    offer = stage.an_offer()
+    with db.transaction(stage.engine) as session:
+        session.merge(stage.dataset).state = "draft"
+    with a_context(stage.engine, stage.settings, stage.actors["publisher"]) as ctx:
+        delete_dataset(ctx, stage.dataset.id)
+    with db.transaction(stage.engine) as session:
+        assert offer_by_id(session, offer["id"]) is None
 
 
 def test_a_media_type_nobody_has_is_not_acceptable(one_stage: Stage) -> None:

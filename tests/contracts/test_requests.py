@@ -179,6 +179,11 @@ def test_nobody_answers_in_time_and_the_request_expires(stage: Stage) -> None:
     where = f"/v1/access-requests/{request['id']}"
     read = stage.client("requester").get(where).json()
     assert (read["state"], read["status"]) == ("TERMINATED", "expired"), "the clock is asked, not the worker"
+    listed = {
+        s: stage.client("requester").get(f"/v1/access-requests?state={s}").json()
+        for s in ("REQUESTED", "TERMINATED")
+    }
+    assert [len(page["items"]) for page in listed.values()] == [0, 1]
     late = stage.move("approver", request, "approve")
     assert (late.status_code, late.json()["code"]) == (409, "request-move-not-possible")
     for expected in (1, 0):
@@ -276,6 +281,17 @@ def test_a_suspended_organisation_is_given_nothing(one_stage: Stage) -> None:
         session.get_one(Participant, one_stage.consumer.id).state = "suspended"
     answer = one_stage.move("approver", request, "approve")
     assert (answer.status_code, answer.json()["code"]) == (409, "party-not-active")
+
+
+def test_a_withdrawn_dataset_is_given_to_nobody(one_stage: Stage) -> None:
+    request = one_stage.ask(one_stage.an_offer())
+    with db.transaction(one_stage.engine) as session:
+        session.merge(one_stage.dataset).state = "withdrawn"
+    answer = one_stage.move("approver", request, "approve")
+    assert (answer.status_code, answer.json()["code"]) == (409, "offer-not-open")
+    body = {"title": {"en": "x"}, "template": "open"}
+    made = one_stage.client("publisher").post(one_stage.offers_at, json=body)
+    assert (made.status_code, made.json()["code"]) == (410, "dataset-withdrawn")
 
 
 def test_an_end_that_has_passed_cannot_be_approved_or_accepted(one_stage: Stage) -> None:

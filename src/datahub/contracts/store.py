@@ -46,7 +46,7 @@ def request_for_change(session: Session, request_id: str) -> AccessRequest:
 
 
 def requests_page(ctx: Context, actor: Actor, request: PageRequest, filters: Filters) -> Page[AccessRequest]:
-    """Return the access requests the actor may see, newest first."""
+    """Return the access requests the actor may see, newest first; overdue means terminated by the clock of the call."""
     consumer, provider = col(AccessRequest.consumer_id), col(AccessRequest.provider_id)
     found = select(AccessRequest)
     if not actor.oversees(Role.ADMIN, Role.AUDITOR):
@@ -54,8 +54,13 @@ def requests_page(ctx: Context, actor: Actor, request: PageRequest, filters: Fil
     if filters.role is not None:
         side = {Party.CONSUMER: consumer, Party.PROVIDER: provider}[filters.role]
         found = found.where(side == actor.participant_id)
-    if filters.state is not None:
-        found = found.where(AccessRequest.state == filters.state)
+    state, due = col(AccessRequest.state), col(AccessRequest.due_at)
+    if filters.state == NegotiationState.TERMINATED:
+        found = found.where(or_(state == filters.state, state.in_(_OPEN) & (due <= ctx.now)))
+    elif filters.state in _OPEN:
+        found = found.where(state == filters.state, due > ctx.now)
+    elif filters.state is not None:
+        found = found.where(state == filters.state)
     if filters.dataset_id is not None:
         found = found.where(AccessRequest.dataset_id == filters.dataset_id)
     return read_page(ctx, found, [SortKey(col(AccessRequest.id), "id", is_descending=True)], request)

@@ -1,13 +1,14 @@
 """REST routes of offers and policy templates."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
+from datahub.catalog.routes.linked import JSON, JSON_LD, LINKED, chosen, varied
 from datahub.catalog.schemas.offers import (
+    LinkedOut,
     OfferCheckOut,
     OfferHistoryOut,
     OfferIn,
@@ -28,7 +29,6 @@ from datahub.kernel.rest import (
     allow_anyone,
     page_out,
 )
-from datahub.kernel.rest.accept import choose
 from datahub.policy import templates
 
 router = APIRouter(tags=["offers"])
@@ -39,8 +39,6 @@ Publisher = Annotated[Context, allow("catalog:write")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 OFFERS = "/v1/datasets/{datasetId}/offers"
-JSON, JSON_LD = "application/json", "application/ld+json"
-LINKED: dict[int | str, dict[str, Any]] = {200: {"content": {JSON_LD: {"schema": {"type": "object"}}}}}
 
 
 @router.get("/v1/policy-templates")
@@ -121,7 +119,9 @@ def _where(offer: Offer) -> str:
 
 
 def _answer(reply: Reply, offer: Offer, version: OfferVersion, etag: str | int) -> Response:
-    if choose(reply.request.headers.get("accept"), (JSON, JSON_LD)) == JSON:
-        return reply.read(OfferOut.of(offer, version), etag, is_public=True)
-    headers = {"ETag": f'"{etag}-ld"', "Cache-Control": "no-cache", "Vary": "Accept"}
-    return Response(orjson.dumps(service.linked(version)), 200, headers, JSON_LD)
+    is_public = offer.state == OfferState.OPEN
+    if chosen(reply) == JSON:
+        return varied(reply.read(OfferOut.of(offer, version), etag, is_public=is_public))
+    answer = reply.read(LinkedOut(service.linked(version)), f"{etag}.ld", is_public=is_public)
+    answer.headers["Content-Type"] = JSON_LD
+    return varied(answer)

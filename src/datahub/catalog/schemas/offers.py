@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, RootModel, StringConstraints, model_validator
 
 from datahub.audit import Entry
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion, QuestionKind
@@ -131,6 +131,10 @@ class OfferOut(Schema):
             approval_deadline_days=version.deadline_days,
             created_at=version.created_at,
         )
+
+
+class LinkedOut(RootModel[dict[str, Any]]):
+    """A document in JSON-LD."""
 
 
 class OfferCheckOut(Schema):

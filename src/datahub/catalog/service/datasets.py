@@ -13,6 +13,7 @@ from datahub.catalog.rules import datasets as rules
 from datahub.catalog.store import datasets as store
 from datahub.catalog.store.datasets import Filters
 from datahub.catalog.store.descriptions import publishers_of
+from datahub.catalog.store.offers import remove_offers
 from datahub.catalog.store.versions import remove_versions
 from datahub.kernel.context import Context
 from datahub.kernel.errors import Fault
@@ -128,6 +129,7 @@ def delete_dataset(ctx: Context, dataset_id: str) -> None:
     dataset = dataset_to_change(ctx, dataset_id)
     rules.must_be_draft(dataset)
     remove_versions(ctx.session, dataset.id)
+    remove_offers(ctx.session, dataset.id)
     store.remove_dataset(ctx.session, dataset)
     record(ctx, "dataset.delete", _about(dataset, {"slug": dataset.slug, "versions": dataset.last_version}))
 

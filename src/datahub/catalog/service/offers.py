@@ -8,6 +8,7 @@ from datahub.audit import About, Entry, history, record
 from datahub.catalog.errors.offers import InvalidOffer, OfferNotFound, PolicyNotUsable
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.catalog.rules import offers as rules
+from datahub.catalog.rules.datasets import must_be_open
 from datahub.catalog.rules.offers import OfferTerms
 from datahub.catalog.service.datasets import get_dataset
 from datahub.catalog.store import offers as store
@@ -38,10 +39,11 @@ def make_offer(
 ) -> tuple[Offer, OfferVersion]:
     """Make a draft offer on a dataset; with `is_check` only say whether it could be made, and how it would read.
 
-    Raises DatasetNotFound, OfferNotYours, PolicyNotUsable and InvalidOffer (all faults at once).
+    Raises DatasetNotFound, OfferNotYours, DatasetWithdrawn, PolicyNotUsable and InvalidOffer (all faults at once).
     """
     dataset = get_dataset(ctx, dataset_id)
     rules.must_offer_for(ctx.actor, dataset.provider_id)
+    must_be_open(dataset)
     offer = Offer(
         id=new_id(),
         dataset_id=dataset.id,
@@ -97,9 +99,10 @@ def change_offer(
 ) -> tuple[Offer, OfferVersion]:
     """Write the next version of an offer's terms; requests already made keep the version they were made on.
 
-    Raises OfferNotFound, OfferNotYours, PolicyNotUsable and InvalidOffer (all faults at once).
+    Raises OfferNotFound, OfferNotYours, DatasetWithdrawn, PolicyNotUsable and InvalidOffer (all faults at once).
     """
     offer = offer_to_change(ctx, dataset_id, offer_id)
+    must_be_open(get_dataset(ctx, dataset_id))
     _, before = get_offer(ctx, dataset_id, offer_id)
     offer.version += 1
     offer.revision += 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_
+from sqlalchemy import delete, or_
 from sqlmodel import Session, col, select
 
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
@@ -55,3 +55,10 @@ def current_versions(session: Session, offers: Sequence[Offer]) -> dict[str, Off
         .where(col(Offer.id).in_([offer.id for offer in offers]))
     )
     return {version.offer_id: version for version in session.exec(found)}
+
+
+def remove_offers(session: Session, dataset_id: str) -> None:
+    """Delete the offers of a dataset that nobody else has ever seen: of a draft."""
+    own = select(Offer.id).where(Offer.dataset_id == dataset_id)
+    session.exec(delete(OfferVersion).where(col(OfferVersion.offer_id).in_(own)))
+    session.exec(delete(Offer).where(col(Offer.dataset_id) == dataset_id))

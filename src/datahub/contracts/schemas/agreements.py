@@ -46,7 +46,9 @@ class AgreementOut(Schema):
     statement: dict[str, Any] = Field(
         description="What the signature covers, with sorted keys and no blanks."
     )
-    signature: str = Field(description="Compact JWS over the statement; verify with the keys of /oauth/jwks.")
+    signature: str = Field(
+        description="Compact JWS over the statement; verify with the keys of /v1/signing-keys."
+    )
     created_at: UtcInstant
 
     @classmethod

@@ -127,7 +127,7 @@ def move_request(ctx: Context, request_id: str, move: Move, carried: Mapping[str
     """Approve, return, reject, counter, accept or withdraw a request. `carried`: only what was sent with the move.
 
     Raises AccessRequestNotFound, RequestMoveNotAllowed, RequestMoveNotPossible, InvalidMove, TermsHaveChanged,
-    PolicyNotUsable (new terms), PolicyForbids, PartyNotActive.
+    PolicyNotUsable (new terms), PolicyForbids, PartyNotActive, OfferNotOpen (the dataset was withdrawn).
     """
     request = store.request_for_change(ctx.session, get_request(ctx, request_id).id)
     rules.decide_move(ctx.actor, request, move, ctx.now)
@@ -169,12 +169,15 @@ def expire_requests(ctx: Context, limit: int) -> int:
 
 
 def must_be_permissible(ctx: Context, request: AccessRequest) -> None:
-    """Stop a request that the policy on the table could never permit. Raises PolicyForbids, PartyNotActive."""
+    """Stop a request that the policy on the table could never permit. Raises PolicyForbids, PartyNotActive, OfferNotOpen."""
     for participant_id in (request.provider_id, request.consumer_id):
         participant = participant_by_id(ctx.session, participant_id)
         if participant is None or participant.state != ParticipantState.ADMITTED:
             detail = "Both organisations must be admitted participants."
             raise PartyNotActive(detail, participantId=participant_id)
+    dataset = dataset_by_id(ctx.session, request.dataset_id)
+    if dataset is None or dataset.state == DatasetState.WITHDRAWN:
+        raise OfferNotOpen("The dataset has been withdrawn; nobody can be given it any more.")
     policy: Policy = read_policy(request.policy)
     facts = _facts(ctx, request)
     if permission.could_permit(policy, facts):
@@ -185,6 +188,7 @@ def must_be_permissible(ctx: Context, request: AccessRequest) -> None:
         remedy="Change what wouldPermit names, or ask the provider for another offer.",
         datasetId=request.dataset_id,
         offerId=request.offer_id,
+        providerId=request.provider_id,
         decision=permission.explained(decision),
     )
 
