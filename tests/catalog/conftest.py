@@ -63,9 +63,8 @@ class Catalogue:
     ) -> dict[str, Any]:
         """Describe a dataset, upload a version and publish it."""
         made = self.made(slug, who, **changes)
-        headers = {} if made["kind"] == "table" else {"Content-Type": "text/plain"}
-        asked = {} if made["kind"] == "table" else {"params": {"filename": "data.txt"}}
-        assert self.uploaded(made["id"], who=who, headers=headers, **asked).status_code == 201
+        more: dict[str, Any] = {} if made["kind"] == "table" else {"params": {"filename": "data.txt"}}
+        assert self.uploaded(made["id"], who=who, **more).status_code == 201
         moved = self.moved(made["id"], "publish", who)
         assert moved.status_code == 201, moved.text
         return dict(moved.json())

@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,6 +44,7 @@ WHOLE_PUT_BYTES = 16 << 20
 
 _KEY = pattern(r"[a-z0-9][a-z0-9._-]{0,199}(?:/[a-z0-9][a-z0-9._-]{0,199}){0,7}")
 _STAGED = "part-"
+_LISTED = 500
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,15 @@ class ObjectStore:
             return self._store
         msg = "not a bucket"
         raise TypeError(msg)
+
+    def aged(self, folder: str, older_than: timedelta, *, now: datetime) -> Iterator[Sequence[str]]:
+        """Give the keys below a folder that were stored longer ago than `older_than`, some hundreds at a time."""
+        _check(folder)
+        try:
+            for found in obstore.list(self._store, prefix=folder, chunk_size=_LISTED):
+                yield [each["path"] for each in found if each["last_modified"] < now - older_than]
+        except (BaseError, OSError) as error:
+            raise StorageFailed(brief(error)) from error
 
     def sweep_staging(self, older_than: timedelta, *, now: datetime) -> int:
         """Remove what killed uploads and ingests left behind longer ago than `older_than`; return how many."""

@@ -23,7 +23,6 @@ class Part:
 
 
 class _Mark(Enum):
-    HEADERS_DONE = auto()
     PART_DONE = auto()
     ALL_DONE = auto()
 
@@ -37,7 +36,7 @@ class MultipartBody:
     def __init__(self, stream: AsyncIterable[bytes], boundary: bytes) -> None:
         """Read from a stream of bytes, parted by the boundary of its Content-Type."""
         self._chunks = aiter(stream)
-        self._events: deque[_Mark | bytes] = deque()
+        self._events: deque[_Mark | bytes | dict[str, str]] = deque()  # the parser runs ahead of the reader
         self._headers: dict[str, str] = {}
         self._name = self._value = b""
         try:
@@ -47,7 +46,7 @@ class MultipartBody:
                     "on_header_field": self._on_name,
                     "on_header_value": self._on_value,
                     "on_header_end": self._on_header,
-                    "on_headers_finished": lambda: self._events.append(_Mark.HEADERS_DONE),
+                    "on_headers_finished": self._on_headers,
                     "on_part_data": lambda data, start, end: self._events.append(bytes(data[start:end])),
                     "on_part_end": lambda: self._events.append(_Mark.PART_DONE),
                     "on_end": lambda: self._events.append(_Mark.ALL_DONE),
@@ -58,12 +57,10 @@ class MultipartBody:
 
     async def __aiter__(self) -> AsyncIterator[Part]:
         """Give the parts in their order."""
-        while await self._next() is not _Mark.ALL_DONE:
-            _, options = parse_options_header(self._headers.get("content-disposition"))
-            media_type = self._headers.get("content-type")
-            self._headers = {}
+        while isinstance(headers := await self._next(), dict):
+            _, options = parse_options_header(headers.get("content-disposition"))
             name, file_name = (options.get(key) for key in (b"name", b"filename"))
-            yield Part(_text(name) or "", _text(file_name), media_type, self._body())
+            yield Part(_text(name) or "", _text(file_name), headers.get("content-type"), self._body())
         async for _ in self._chunks:
             pass  # what follows the last boundary means nothing, but belongs to the body
 
@@ -71,7 +68,7 @@ class MultipartBody:
         while isinstance(event := await self._next(), bytes):
             yield event
 
-    async def _next(self) -> _Mark | bytes:
+    async def _next(self) -> _Mark | bytes | dict[str, str]:
         while not self._events:
             try:
                 chunk = await anext(self._chunks)
@@ -82,6 +79,10 @@ class MultipartBody:
             except FormParserError as fault:
                 raise _broken(str(fault)) from fault
         return self._events.popleft()
+
+    def _on_headers(self) -> None:
+        self._events.append(self._headers)
+        self._headers = {}
 
     def _on_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]

@@ -17,7 +17,7 @@ from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
-from datahub.catalog.errors.versions import InvalidUpload
+from datahub.catalog.errors.versions import InvalidUpload, StorageUnavailable
 from datahub.catalog.models import DatasetKind
 from datahub.catalog.objects import ObjectStore
 from datahub.catalog.receive import (
@@ -40,6 +40,8 @@ MULTIPART = "multipart/form-data"
 OCTETS = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 _EXTENDED_NAME = re.compile(r"filename\*\s*=\s*utf-8'[a-z0-9-]*'([^;\s]+)", re.IGNORECASE)
+# What can go wrong while a body comes in: its own fault, the caller goes away, the disk is full.
+_BROKEN = (BodyFault, ClientDisconnect, OSError)
 _DIGEST_FIELDS = ("Content-Digest", "Repr-Digest")
 
 # Reading a table takes a core and the engine's memory: two at a time, the others wait their turn.
@@ -117,7 +119,7 @@ async def _receive_one(request: Request, store: ObjectStore, limit_bytes: int) -
             content_digest=headers.get("content-digest"),
             repr_digest=headers.get("repr-digest"),
         )
-    except (BodyFault, ClientDisconnect) as fault:
+    except _BROKEN as fault:
         raise _refused(fault) from fault
 
 
@@ -140,7 +142,7 @@ async def _receive_parts(
             fault = rules.file_name_fault(name, pointer)
             faults += [fault] if fault else []
         whole.verify()
-    except (BodyFault, ClientDisconnect) as fault:
+    except _BROKEN as fault:
         raise _refused(fault) from fault
     if faults:
         raise InvalidUpload("A file's name cannot be used.", faults=faults)
@@ -203,7 +205,7 @@ def _content_type(header: str | None) -> tuple[str, dict[str, str]]:
     return media_type, {k.decode("latin-1"): v.decode("latin-1") for k, v in options.items()}
 
 
-def _refused(fault: BodyFault | ClientDisconnect) -> InvalidUpload | TooLarge:
+def _refused(fault: Exception) -> InvalidUpload | TooLarge | StorageUnavailable:
     if isinstance(fault, BodyTooLarge):
         return TooLarge(
             f"The upload has more than {fault.limit_bytes} bytes; nothing of it was kept.",
@@ -211,6 +213,8 @@ def _refused(fault: BodyFault | ClientDisconnect) -> InvalidUpload | TooLarge:
         )
     if isinstance(fault, ClientDisconnect):
         return InvalidUpload("The upload broke off; nothing of it was kept.")
+    if not isinstance(fault, BodyFault):
+        return StorageUnavailable("The upload could not be kept while it came in; nothing was changed.")
     field = str(fault).partition(":")[0]
     pointer = f"/header/{field}" if field in _DIGEST_FIELDS else ""
     return InvalidUpload(

@@ -20,7 +20,7 @@ from datahub.catalog.ingest import (
 )
 from datahub.catalog.ingest.apart import ingest_apart
 from datahub.catalog.models import Dataset, DatasetKind
-from datahub.catalog.objects import ObjectStore, StorageFailed
+from datahub.catalog.objects import ObjectExists, ObjectStore, StorageFailed
 from datahub.catalog.receive import Received
 from datahub.catalog.rules import versions as rules
 from datahub.kernel.errors import Fault, JsonValue
@@ -36,6 +36,8 @@ TABLE_FORMS: Mapping[str, TableForm] = {
     "application/vnd.apache.arrow.file": TableForm.ARROW,
 }
 OBJECTS = "datasets"  # the first segment of every key below
+# A key made of a new id is free; when it is taken all the same, the store is not as it should be.
+_NOT_STORED = (StorageFailed, ObjectExists, OSError)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Plan:
     def of(cls, dataset: Dataset) -> "Plan":
         """Plan the next version of a dataset."""
         return cls(dataset.id, DatasetKind(dataset.kind), dataset.columns)
+
+    @staticmethod
+    def version_of_key(key: str) -> str:
+        """Return the id of the version that an object was stored for, or nothing for a key not made here."""
+        return f"{key}//".split("/")[2]
 
     def key(self, name: str) -> str:
         """Return the key of one object of the version: ids and a fixed name, nothing that a user wrote."""
@@ -103,7 +110,7 @@ def prepare_table(
             store.put(key, target)
     except TableFaults as faults:
         raise _invalid_table(faults) from faults
-    except StorageFailed as fault:
+    except _NOT_STORED as fault:
         raise StorageUnavailable("The table could not be stored; nothing was changed.") from fault
     finally:
         target.unlink(missing_ok=True)
@@ -145,7 +152,7 @@ def prepare_files(
             )
             if not is_dry:
                 store.put(key, file.received.path)
-    except StorageFailed as fault:
+    except _NOT_STORED as fault:
         _remove(store, [entry["object_key"] for entry in entries])
         raise StorageUnavailable("The files could not be stored; nothing was changed.") from fault
     size = sum(file.received.size_bytes for file in files)
