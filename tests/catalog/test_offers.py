@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft201909Validator
-from referencing import Registry, Resource
 
 from datahub.catalog import offer_by_id
 from datahub.catalog.service.datasets import delete_dataset
 from datahub.kernel import db
 from datahub.policy import policy_hash, read_policy, templates
 from tests.build import a_context
+from tests.contracts.dsp import dsp_validator
 from tests.contracts.stage import Stage, a_stage
 
-DSP_SCHEMAS = Path(__file__).parents[3] / "shared" / "vectors" / "dsp-2025-1"
 LINKED = {"Accept": "application/ld+json"}
 
 
@@ -241,15 +239,3 @@ def test_a_media_type_nobody_has_is_not_acceptable(one_stage: Stage) -> None:
     offer = one_stage.an_offer()
     where = f"{one_stage.offers_at}/{offer['id']}"
     assert one_stage.client().get(where, headers={"Accept": "text/html"}).status_code == 406
-
-
-def dsp_validator(definition: str) -> Draft201909Validator:
-    if not DSP_SCHEMAS.is_dir():
-        pytest.skip("the schemas of the Dataspace Protocol are not here (shared/vectors/dsp-2025-1)")
-    schemas = [json.loads(path.read_text()) for path in DSP_SCHEMAS.rglob("*-schema.json")]
-    resources = [(schema["$id"], Resource.from_contents(schema)) for schema in schemas if "$id" in schema]
-    contract = next(
-        schema["$id"] for schema in schemas if schema.get("$id", "").endswith("contract-schema.json")
-    )
-    registry: Registry[Any] = Registry().with_resources(resources)
-    return Draft201909Validator({"$ref": f"{contract}#/definitions/{definition}"}, registry=registry)

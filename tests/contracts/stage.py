@@ -18,6 +18,7 @@ from datahub.kernel.context import Actor
 from datahub.kernel.ids import new_id
 from datahub.kernel.settings import Settings
 from datahub.oauth import ROLE_SCOPES, rotate_keys
+from datahub.oauth.routes import router as oauth_router
 from datahub.participants import LegalIdentifier, Participant, Role
 from tests.build import NOON, a_context, a_participant, an_actor, some_settings
 
@@ -45,6 +46,7 @@ class Stage:
         app = FastAPI()
         app.include_router(offer_routes.router)
         app.include_router(router)
+        app.include_router(oauth_router)
         rest.install(app)
         app.add_exception_handler(rest.Replay, rest.replay)
         app.state.door = rest.Door(

@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+from joserfc import jws
+from joserfc.jwk import KeySet
 from sqlmodel import select
 
 from datahub.audit import Entry
@@ -15,6 +17,7 @@ from datahub.kernel.outbox import OutboxRow
 from datahub.oauth import verify_text
 from datahub.participants import Participant
 from tests.build import a_context
+from tests.contracts.dsp import dsp_validator
 from tests.contracts.stage import RESEARCH, Stage
 
 
@@ -29,6 +32,10 @@ def test_an_agreement_is_signed_and_anyone_can_verify_it(stage: Stage) -> None:
     with a_context(stage.engine, stage.settings, ANONYMOUS) as ctx:
         payload = verify_text(ctx, agreement["signature"], "agreement+jws")
     assert payload == canonical(agreement["statement"])
+    published = stage.client().get("/v1/signing-keys").json()["items"]
+    keys = KeySet.import_key_set({"keys": [each["publicJwk"] for each in published]})
+    outside = jws.deserialize_compact(agreement["signature"], keys, algorithms=["ES256"])
+    assert outside.payload == payload, "with nothing but public keys and a JOSE library"
     statement = json.loads(payload)
     assert statement["policyHash"] == agreement["policyHash"]
     for language in ("nl", "en"):
@@ -52,6 +59,8 @@ def test_an_agreement_reads_as_an_odrl_agreement(one_stage: Stage) -> None:
     assert document["assignee"] == f"urn:uuid:{one_stage.consumer.id}"
     assert document["timestamp"] == "2026-06-01T12:00:00Z"
     assert document["permission"][0]["action"] == "use"
+    validator = dsp_validator("Agreement")
+    validator.validate(document)
     picky = {"Accept": "text/turtle"}
     refused = one_stage.client("requester").get(f"/v1/agreements/{agreement['id']}", headers=picky)
     assert refused.status_code == 406
