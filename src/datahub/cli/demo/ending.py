@@ -13,7 +13,7 @@ def point_onwards(stage: Stage, cast: Cast, home: Path, base_url: str, calls: in
     """Say how the story went, keep the credentials in files only their owner can read, and show what to try."""
     credentials = _keep(home / "credentials.json", _credentials(cast))
     login = _keep(home / "admin.curl", f'user = "{cast.admin.client_id}:{cast.admin.secret}"\n')
-    open_data = f"{base_url}/v1/datasets/{cast.datasets['income-and-schooling']}/data?format=csv"
+    open_data = f"{base_url}/v1/datasets/{cast.datasets['income-schooling']}/data?format=csv"
     stage.act("Where to look next")
     stage.line(f"\nThe story took {calls} calls, each answered as it should be.\n")
     stage.hint("API reference", f"{base_url}/docs")

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from rich.bar import Bar
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.rule import Rule
 from rich.segment import Segment, Segments
 from rich.style import Style
@@ -65,15 +65,17 @@ class Stage:
 
     def call(self, who: str, method: str, path: str, body: str = "") -> None:
         """Show a call as it is made: who, method, path, and the key part of what is sent."""
-        room = self.width - len(method) - 7 - len(who)
-        shown = _cut(short(path), max(30, room))
-        line = Text.assemble((method, "bold"), " ", shown)
+        shown, mark, query = short(path).partition("?")
+        room = self.width - len(method) - len(who) - 5
+        if len(shown) + len(query) + 1 <= room:
+            shown, mark, query = short(path), "", ""
+        line = Text.assemble((method, "bold"), " ", _cut(shown, room))
         line.append(" " * max(2, self.width - 2 - line.cell_len - len(who)))
         line.append(who, "dim")
         self._out.print()
         self._indented(line, 2)
-        if body:
-            self._indented(Text(short(body), "dim"), 4)
+        for more in filter(None, (mark + query, short(body))):
+            self._indented(Text(more, "dim"), 4)
 
     def answer(self, status: int, reason: str, lines: Sequence[Line], *, is_expected: bool = True) -> None:
         """Show what came back: the status, and the interesting part; pairs are a name and what it holds."""
@@ -89,13 +91,19 @@ class Stage:
         if pairs.row_count:
             self._indented(pairs, 4)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
-        """Show rows, without borders; columns named in `right` are numbers."""
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        right: Sequence[str] = (),
+        wraps: Sequence[str] = (),
+    ) -> None:
+        """Show rows, without borders; columns in `right` hold numbers, those in `wraps` give way when it gets tight."""
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1 if wraps else 2, 0, 0))
         for name in columns:
-            table.add_column(
-                name, justify="right" if name in right else "left", no_wrap=True, overflow="ellipsis"
-            )
+            side: JustifyMethod = "right" if name in right else "left"
+            table.add_column(name, justify=side, no_wrap=name not in wraps, overflow="fold")
         for row in rows:
             table.add_row(*(Text(short("" if cell is None else str(cell))) for cell in row))
         self._out.print()
@@ -119,7 +127,7 @@ class Stage:
 
     def hint(self, label: str, text: str) -> None:
         """Show one place to go to; never wrapped, so that it can be copied."""
-        self._out.print(Text.assemble("  ", (f"{label:<14}", "dim"), text), soft_wrap=True)
+        self._out.print(Text.assemble("  ", (f"{label:<15}", "dim"), text), soft_wrap=True)
 
     def command(self, why: str, command: str) -> None:
         """Show a command to try; never wrapped, so that it can be copied."""
@@ -139,7 +147,7 @@ class Stage:
                 line.pop()
             if line:
                 last = line.pop()
-                line = [Segment(" " * columns), *line, Segment(last.text.rstrip(), last.style)]
+                line[:] = [Segment(" " * columns), *line, Segment(last.text.rstrip(), last.style)]
             self._out.print(Segments([*line, Segment.line()]), end="")
 
 

@@ -1,5 +1,6 @@
 """Tells one step at a time: makes the call over the socket, shows it, and insists that it is answered as expected."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -141,7 +142,7 @@ def _code(answer: Answer) -> str:
 def _told(answer: Answer, tells: Telling) -> Sequence[Line]:
     if callable(tells):
         return tells(answer)
-    return [(name, _words(_at(answer.json, name))) for name in tells]
+    return [(re.sub(r".*\.\d+\.", "", name), _words(_at(answer.json, name))) for name in tells]
 
 
 def _refusal(answer: Answer) -> Sequence[Line]:

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from datahub.cli.demo import data
-from datahub.cli.demo.acts.ask import MARKETING, RESEARCH
+from datahub.cli.demo.acts.ask import MARKETING, details
 from datahub.cli.demo.cast import Cast
 from datahub.cli.demo.teller import Answer, StoryBroke, Teller
 
@@ -24,26 +24,17 @@ def fetch(tell: Teller, cast: Cast) -> None:
     _revoked(tell, cast)
 
 
-def details(cast: Cast, dataset: str, purpose: str = RESEARCH) -> list[dict[str, Any]]:
-    """Return what a token is asked for: one dataset, one purpose, one agreement (RFC 9396)."""
-    return [
-        {
-            "type": "dataset",
-            "identifier": cast.datasets[dataset],
-            "actions": ["read"],
-            "purpose": purpose,
-            "agreement": cast.agreements[dataset],
-        }
-    ]
-
-
 def _token(tell: Teller, cast: Cast) -> None:
     tell.stage.scene(
         "A token says what it is for",
         "Which dataset, which purpose, which agreement: the token opens that and nothing else.",
     )
     tell.sign_in(
-        cast.researcher, "data:read", details(cast, "care-use", MARKETING), is_quiet=False, expects=400
+        cast.researcher,
+        "data:read",
+        details(cast, "care-use", purpose=MARKETING),
+        is_quiet=False,
+        expects=400,
     )
     tell.stage.note("Another purpose than was agreed is refused. For research:")
     tell.sign_in(
@@ -83,7 +74,7 @@ def _formats(tell: Teller, cast: Cast) -> None:
             msg = "a fetched table does not hold the rows that were published"
             raise StoryBroke(msg)
     tell.stage.note(f"Read back: all three hold the {len(wanted)} rows that were published.")
-    params = {"format": "csv", "fields": "neighbourhood_code,gp_visits", "filter": "gp_visits > 25"}
+    params = {"format": "csv", "fields": "neighbourhood_code,gp_visits", "filter": "gp_visits:gt:25"}
     tell.call(cast.researcher, "GET", where, params=params, tells=first_lines)
 
 
@@ -99,7 +90,7 @@ def _picture(tell: Teller, cast: Cast) -> None:
         found: list[dict[str, Any]] = pa.ipc.open_stream(answer.content).read_all().to_pylist()
         return found
 
-    scores = data.inclusive_growth(rows("income-and-schooling"), rows("travel-counts"))
+    scores = data.inclusive_growth(rows("income-schooling"), rows("travel-counts"))
     tell.stage.bars("neighbourhood", ("income", "schooling", "mobility", "together"), scores)
     tell.stage.note("0 is the lowest of the region, 100 the highest. The data is made up.")
 

@@ -7,7 +7,8 @@ from datahub.cli.demo.cast import Cast
 from datahub.cli.demo.show import Line
 from datahub.cli.demo.teller import Answer, Teller
 
-_SHOWN = 24
+_SHOWN = 30
+_LOOKING = ("log", "decision")
 
 
 def look(tell: Teller, cast: Cast) -> None:
@@ -43,7 +44,7 @@ def _why(tell: Teller, cast: Cast) -> None:
 
     def reason(answer: Answer) -> Sequence[Line]:
         side = answer.json["explanation"]["requester"]
-        return [("code", answer.json["code"]), *((name, str(each)) for name, each in side.items())]
+        return [("code", answer.json["code"]), *((n, str(each)) for n, each in side.items() if n != "code")]
 
     tell.call(cast.researcher, "GET", f"/v1/decisions/{decision}", tells=reason)
 
@@ -65,23 +66,25 @@ def _counts(tell: Teller, cast: Cast) -> None:
 
 def _whole_log(tell: Teller, cast: Cast) -> None:
     tell.stage.scene(
-        "The log", "The newest lines, as the auditor reads them; nothing in it can be changed or removed."
+        "The log", "As the auditor reads it; the database itself refuses to change or remove a line."
     )
-    answer = tell.call(cast.auditor, "GET", "/v1/log-entries", params={"pageSize": "200"})
-    entries = [each for each in answer.json["items"] if each["action"] != "log.read"][:_SHOWN]
+    params = {"pageSize": "200", "reason": "Quarterly review"}
+    answer = tell.call(cast.auditor, "GET", "/v1/log-entries", params=params)
+    entries = [each for each in answer.json["items"] if each["action"].partition(".")[0] not in _LOOKING]
     rows = [
         [
             each["at"][11:19],
-            cast.name_of(each.get("actorParticipantId")),
+            cast.name_of(each.get("actorParticipantId") or each.get("consumerId")),
             each["action"],
-            each["outcome"],
-            each["code"],
+            each["outcome"] if each["code"] in ("ok", "permitted") else f"{each['outcome']} {each['code']}",
             cast.dataset_called(each.get("datasetId")),
             "" if each.get("rows") is None else f"{each['rows']:,}",
         ]
-        for each in reversed(entries)
+        for each in reversed(entries[:_SHOWN])
     ]
-    tell.stage.table(("at (UTC)", "who", "did", "outcome", "code", "dataset", "rows"), rows, right=("rows",))
+    columns = ("UTC", "who", "did", "outcome", "dataset", "rows")
+    tell.stage.table(columns, rows, right=("rows",), wraps=("did", "outcome", "dataset"))
+    tell.stage.note(f"The last {len(rows)} of {len(entries)} lines, without those about reading the log.")
 
 
 def _line(cast: Cast, entry: dict[str, Any]) -> str:

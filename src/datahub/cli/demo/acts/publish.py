@@ -55,7 +55,7 @@ def _income(tell: Teller, cast: Cast) -> None:
         tell,
         cast,
         cast.city_desk,
-        slug="income-and-schooling",
+        slug="income-schooling",
         title="Income and schooling per neighbourhood",
         description="Median income, share of low incomes and of people with a basic qualification.",
         keywords=["income", "schooling", "inclusive growth"],
@@ -87,7 +87,7 @@ def _income(tell: Teller, cast: Cast) -> None:
         tell,
         cast,
         cast.city_desk,
-        "income-and-schooling",
+        "income-schooling",
         {"title": {"en": "Open to everybody"}, "template": "open"},
         is_quiet=False,
     )
