@@ -272,7 +272,9 @@ def test_lists_are_filtered_and_paged(stage: Stage) -> None:
     assert client.get("/v1/access-requests?role=provider").json()["items"] == []
     assert len(stage.client("approver").get("/v1/access-requests?role=provider").json()["items"]) == 3
     assert client.get(f"/v1/access-requests?dataset={offer['id']}").json()["items"] == []
-    assert client.get("/v1/access-requests?dataset=%00").status_code == 400
+    for wrong in ("dataset=%00", "role=clock", "state=LOST"):
+        assert client.get(f"/v1/access-requests?{wrong}").status_code == 400
+        assert client.get(f"/v1/agreements?{wrong}").status_code == 400
 
 
 def test_a_suspended_organisation_is_given_nothing(one_stage: Stage) -> None:

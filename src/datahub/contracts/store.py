@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
@@ -13,7 +14,6 @@ from datahub.contracts.models import (
     AgreementState,
     NegotiationEvent,
     NegotiationState,
-    Party,
     RequestComment,
 )
 from datahub.kernel.context import Actor, Context
@@ -25,13 +25,16 @@ _OPEN = (NegotiationState.REQUESTED, NegotiationState.OFFERED)
 _ALIVE = (AgreementState.ACTIVE, AgreementState.SUSPENDED)
 
 
+Side = Literal["consumer", "provider"]
+
+
 @dataclass(frozen=True)
 class Filters:
     """What a list is narrowed to; everything given must hold. `role` is the side the actor is on."""
 
     state: str | None = None
     dataset_id: str | None = None
-    role: Party | None = None
+    role: Side | None = None
 
 
 def request_by_id(session: Session, request_id: str) -> AccessRequest | None:
@@ -52,7 +55,7 @@ def requests_page(ctx: Context, actor: Actor, request: PageRequest, filters: Fil
     if not actor.oversees(Role.ADMIN, Role.AUDITOR):
         found = found.where(or_(consumer == actor.participant_id, provider == actor.participant_id))
     if filters.role is not None:
-        side = {Party.CONSUMER: consumer, Party.PROVIDER: provider}[filters.role]
+        side = {"consumer": consumer, "provider": provider}[filters.role]
         found = found.where(side == actor.participant_id)
     state, due = col(AccessRequest.state), col(AccessRequest.due_at)
     if filters.state == NegotiationState.TERMINATED:
@@ -122,7 +125,7 @@ def agreements_page(ctx: Context, actor: Actor, request: PageRequest, filters: F
     if not actor.oversees(Role.ADMIN, Role.AUDITOR):
         found = found.where(or_(consumer == actor.participant_id, provider == actor.participant_id))
     if filters.role is not None:
-        side = {Party.CONSUMER: consumer, Party.PROVIDER: provider}[filters.role]
+        side = {"consumer": consumer, "provider": provider}[filters.role]
         found = found.where(side == actor.participant_id)
     if filters.dataset_id is not None:
         found = found.where(Agreement.dataset_id == filters.dataset_id)

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from datahub.contracts.models import Agreement, AgreementState, Party
+from datahub.contracts.models import Agreement, AgreementState
 from datahub.contracts.rules.agreements import AgreementMove
 from datahub.contracts.schemas.agreements import (
     AgreementHistoryOut,
@@ -15,7 +15,7 @@ from datahub.contracts.schemas.agreements import (
     AgreementOut,
 )
 from datahub.contracts.service import agreements as service
-from datahub.contracts.store import Filters
+from datahub.contracts.store import Filters, Side
 from datahub.kernel.context import Context
 from datahub.kernel.rest import PageOut, Paging, Replies, allow, page_out
 from datahub.kernel.rest.accept import choose
@@ -36,7 +36,7 @@ def list_agreements(
     paging: Paging,
     state: AgreementState | None = None,
     dataset: Annotated[str | None, Query(pattern="^[0-9a-f-]{36}$", description="A dataset's id.")] = None,
-    role: Annotated[Party | None, Query(description="The side you are on.")] = None,
+    role: Annotated[Side | None, Query(description="The side you are on.")] = None,
 ) -> PageOut[AgreementOut]:
     """List your organisation's agreements, newest first."""
     filters = paging.request({"state": state, "dataset": dataset, "role": role})

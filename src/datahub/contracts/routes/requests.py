@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from datahub.contracts.models import AccessRequest, Move, NegotiationState, Party
+from datahub.contracts.models import AccessRequest, Move, NegotiationState
 from datahub.contracts.schemas.requests import (
     AccessRequestIn,
     AccessRequestOut,
@@ -18,7 +18,7 @@ from datahub.contracts.schemas.requests import (
 )
 from datahub.contracts.service import requests as service
 from datahub.contracts.service.requests import Wishes
-from datahub.contracts.store import Filters
+from datahub.contracts.store import Filters, Side
 from datahub.kernel.context import Context
 from datahub.kernel.rest import PageOut, Paging, Replies, allow, page_out
 
@@ -45,7 +45,7 @@ def list_access_requests(
     paging: Paging,
     state: NegotiationState | None = None,
     dataset: Annotated[str | None, Query(pattern="^[0-9a-f-]{36}$", description="A dataset's id.")] = None,
-    role: Annotated[Party | None, Query(description="The side you are on.")] = None,
+    role: Annotated[Side | None, Query(description="The side you are on.")] = None,
 ) -> PageOut[AccessRequestOut]:
     """List the requests your organisation made or received, newest first."""
     filters = paging.request({"state": state, "dataset": dataset, "role": role})
