@@ -84,6 +84,7 @@ def test_clients_of_other_organisations_are_not_there(hub: Hub, organisation: Pa
     assert foreign.id in hub.http.get("/v1/clients", headers=everything).text
     only = hub.http.get(f"/v1/clients?participantId={foreign.participant_id}", headers=everything).json()
     assert [client["id"] for client in only["items"]] == [foreign.id]
+    assert hub.http.get("/v1/clients?participantId=%00", headers=everything).json()["items"] == []
 
 
 def test_a_client_for_another_organisation_is_registered_by_the_exchange_only(
@@ -120,6 +121,8 @@ BAD_KEYS: list[tuple[str, dict[str, Any]]] = [
     ("use", {**public_jwk(KEYS["ES256"]), "key_ops": 7}),
     ("kid", {**public_jwk(KEYS["ES256"]), "kid": ""}),
     ("kid", {**public_jwk(KEYS["ES256"]), "kid": 7}),
+    ("kid", {**public_jwk(KEYS["ES256"]), "kid": "\x00"}),
+    ("kid", {**public_jwk(KEYS["ES256"]), "kid": "sleutel-é"}),
     ("malformed", {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}),
     ("malformed", {"kty": "EC", "crv": "P-256"}),
     ("malformed", {"kty": "EC", "crv": "P-256", "x": 1, "y": None}),

@@ -1,5 +1,7 @@
 """The pure rules: roles to scopes, narrowing, details, moves, forms."""
 
+import base64
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -112,16 +114,11 @@ def test_any_json_is_judged_never_a_crash(found: Any) -> None:
 def test_any_call_is_judged_never_a_crash(body: bytes, authorization: list[str], query: str) -> None:
     call = forms.Call("application/x-www-form-urlencoded; charset=utf-8", tuple(authorization), query, body)
     forms.claimed_client(call)
-    try:
-        forms.read_form(call)
-    except OAuthRefusal as refusal:
-        assert refusal.check
-        assert refusal.detail.isascii()
+    with suppress(OAuthRefusal):
+        assert isinstance(forms.read_form(call), forms.Form)
 
 
 def test_a_basic_header_is_decoded_as_a_form_is() -> None:
-    import base64
-
     header = "basic " + base64.b64encode(b"a%2Db:c%3Ad+e").decode()
     call = forms.Call("application/x-www-form-urlencoded", (header,), "", b"grant_type=x")
     assert forms.read_form(call).credential == forms.SecretShown("a-b", "c:d e")

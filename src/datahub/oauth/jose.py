@@ -151,8 +151,13 @@ def key_fault(member: Mapping[str, Any]) -> tuple[str, str] | None:
     if member.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return "use", "the key must be for signatures (use: sig, key_ops: verify)"
     kid = member.get("kid", "-")
-    if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:
-        return "kid", f"kid must be a text of 1 to {MAX_KID_LENGTH} characters"
+    if (
+        not isinstance(kid, str)
+        or not 0 < len(kid) <= MAX_KID_LENGTH
+        or not kid.isascii()
+        or not kid.isprintable()
+    ):
+        return "kid", f"kid must be a text of 1 to {MAX_KID_LENGTH} printable ASCII characters"
     return _import_fault(member)
 
 

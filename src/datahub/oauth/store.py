@@ -27,7 +27,7 @@ def clients_page(
     if not ctx.actor.oversees(Role.ADMIN, Role.AUDITOR):
         found = found.where(Client.participant_id == ctx.actor.participant_id)
     if participant_id is not None:
-        found = found.where(Client.participant_id == participant_id)
+        found = found.where(Client.participant_id == (participant_id if is_id(participant_id) else ""))
     if state is not None:
         found = found.where(Client.state == state)
     return read_page(ctx, found, [SortKey(col(Client.id), "id")], request)

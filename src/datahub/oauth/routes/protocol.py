@@ -66,7 +66,7 @@ def get_token(endpoint: OAuthEndpoint) -> Response:
     return endpoint.answer("oauth.token", grant)
 
 
-@router.post("/oauth/revoke", responses=ERRORS, openapi_extra=_ONE_TOKEN_FORM)
+@router.post("/oauth/revoke", response_class=Response, responses=ERRORS, openapi_extra=_ONE_TOKEN_FORM)
 def revoke_token(endpoint: OAuthEndpoint) -> Response:
     """End a token of your client. A token that is not good anyway is answered the same."""
     return endpoint.answer("oauth.revoke", revocation.revoke_token)
