@@ -99,7 +99,7 @@ def row_constraints(draw: st.DrawFn) -> dict[str, Any]:
             "rightOperand": typed(write_duration(draw(spans)), "duration"),
         }
     single = {"text": ["eq", "neq"], "boolean": ["eq", "neq"]}.get(SCHEMA[name], ORDER)
-    sets = [] if SCHEMA[name] == "boolean" else SETS
+    sets = [] if SCHEMA[name] == "boolean" else SETS * 2
     operator = draw(st.sampled_from([*single, *sets]))
     several = st.lists(written(name), min_size=0, max_size=3) if operator in SETS else written(name)
     return {"leftOperand": COLUMN + name, "operator": operator, "rightOperand": draw(several)}
@@ -158,17 +158,17 @@ def constraints(atoms: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def policies(draw: st.DrawFn, atoms: Callable[[], st.SearchStrategy[Any]] | None = None) -> Policy:
-    one = constraints(atoms() if atoms else st.one_of(row_constraints(), request_constraints()))
-    rules = st.fixed_dictionaries(
-        {"action": st.sampled_from(["use", "read", "distribute"])},
-        optional={"constraint": st.lists(one, max_size=2)},
-    )
+    rows = row_constraints()
+    one = constraints(atoms() if atoms else st.one_of(rows, rows, rows, request_constraints()))
+    action = st.sampled_from(["use", "use", "use", "read", "distribute"])
+    rule = st.fixed_dictionaries({"action": action, "constraint": st.lists(one, min_size=1, max_size=3)})
+    bare = st.fixed_dictionaries({"action": action})
     document = {
         "@id": "urn:random",
         "@type": "Set",
-        "permission": draw(st.lists(rules, min_size=1, max_size=3)),
+        "permission": draw(st.lists(st.one_of(rule, rule, rule, bare), min_size=1, max_size=3)),
     }
-    prohibitions = draw(st.lists(rules, max_size=2))
+    prohibitions = draw(st.lists(rule, max_size=2))
     if prohibitions:
         document["prohibition"] = prohibitions
     return read_policy(json.loads(json.dumps(document)))
@@ -177,9 +177,9 @@ def policies(draw: st.DrawFn, atoms: Callable[[], st.SearchStrategy[Any]] | None
 @st.composite
 def facts(draw: st.DrawFn) -> Facts:
     return Facts(
-        action=draw(st.sampled_from(["read", "use"])),
-        now=draw(st.sampled_from([None, *MOMENTS])),
-        recipient=draw(st.sampled_from([None, [], PARTIES[:1], PARTIES[1:]])),
-        purpose=draw(st.sampled_from([None, "urn:unheard-of", *PURPOSES])),
-        counts=draw(st.sampled_from([{}, {"reads": 0}, {"reads": 2}])),
+        action=draw(st.sampled_from(["read", "read", "use"])),
+        now=draw(st.sampled_from([*MOMENTS, *MOMENTS, None])),
+        recipient=draw(st.sampled_from([PARTIES[:1], PARTIES[1:], [], None])),
+        purpose=draw(st.sampled_from([*PURPOSES, "urn:unheard-of", None])),
+        counts=draw(st.sampled_from([{"reads": 0}, {"reads": 2}, {}])),
     )

@@ -1,6 +1,6 @@
 """The law: a cell is in the result of the compiled query exactly when `decide` permits it; and Cedar agrees.
 
-Differential random testing: 200 policies over 60 rows of 7 cells are 84,000 answers per run, in one DuckDB.
+Differential random testing: 120 policies over 45 rows of 7 cells are 37,800 answers per run, in one DuckDB.
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.policy import strategies as make
 duckdb = pytest.importorskip("duckdb")
 sqlglot = pytest.importorskip("sqlglot")
 
-ROWS = make.some_rows(seed=20261124, size=60)
+ROWS = make.some_rows(seed=20261124, size=45)
 TYPES = {
     "text": "VARCHAR",
     "integer": "BIGINT",
@@ -61,7 +61,7 @@ def visible(connection: Any, policy: Policy, facts: Facts) -> set[tuple[int, str
     return {(row[0], cell.column) for row in found for cell, mark in zip(shown, row[1:], strict=True) if mark}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(policy=make.policies(), facts=make.facts())
 def test_a_cell_is_in_the_result_exactly_when_decide_permits_it(
     tables: Any, policy: Policy, facts: Facts
