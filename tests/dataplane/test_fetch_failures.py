@@ -47,10 +47,10 @@ def test_when_the_commit_fails_not_a_byte_is_sent(world: World) -> None:
         ]
     else:
         statements = [
-            "create function fail() returns trigger language plpgsql as "
-            "$$ begin raise exception 'disk full' using errcode = '53100'; end $$",
-            "create constraint trigger broken after insert on log_entry deferrable initially deferred "
-            "for each row execute function fail()",
+            """create function fail() returns trigger language plpgsql as
+            $$ begin raise exception 'disk full' using errcode = '53100'; end $$""",
+            """create constraint trigger broken after insert on log_entry deferrable initially deferred
+            for each row execute function fail()""",
         ]
     with engine.begin() as connection:
         for statement in statements:
@@ -154,3 +154,17 @@ def test_every_permit_has_exactly_one_outcome(world: World) -> None:
         world.fetch(dataset, **more)
     attempts = [e.id for e in world.entries("data.read")]
     assert [e.of_entry_id for e in world.entries("data.deliver")] == attempts
+
+
+def test_what_is_refused_before_a_decision_is_in_the_log_once(world: World) -> None:
+    dataset = world.dataset("rivers")
+    world.agreement(dataset)
+    token = world.token(dataset)
+    assert world.fetch(dataset, token, params={"fields": "colour"}).status_code == 400
+    assert world.fetch("nothing", token).status_code == 404
+    found = world.entries("data.read", "call.refuse")
+    assert [(e.outcome, e.code) for e in found] == [
+        ("refused", "invalid-data-query"),
+        ("refused", "data-not-found"),
+    ]
+    assert found[0].details == {"path": f"/v1/datasets/{dataset}/data", "faults": ["column-unknown"]}

@@ -8,6 +8,7 @@ with `record_outcome`.
 from datahub.transfers.errors import DataNotFound
 from datahub.transfers.service.grants import check_grant
 from datahub.transfers.service.reads import (
+    ACTION,
     Plan,
     ReadDenial,
     ReadPermit,
@@ -18,6 +19,7 @@ from datahub.transfers.service.reads import (
 )
 
 __all__ = [
+    "ACTION",
     "DataNotFound",
     "Plan",
     "ReadDenial",

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from datahub.audit import own_transaction
+from datahub.audit import About, own_transaction, record_refused_call
 from datahub.catalog import DatasetVersion, ObjectMissing, StorageFailed, digest_field, storage
 from datahub.dataplane.errors import DataUnavailable
 from datahub.dataplane.formats import TableFormat, stream_table
@@ -19,10 +19,11 @@ from datahub.dataplane.routes.delivery import Delivery, Visit
 from datahub.dataplane.schemas import read_fields, read_filters
 from datahub.dataplane.service import Computed, Stored, Wish, shape
 from datahub.kernel.context import ANONYMOUS
+from datahub.kernel.errors import Refusal
 from datahub.kernel.rest import Door, Line, RangeNotSatisfiable, problem
 from datahub.kernel.rest.accept import choose
 from datahub.kernel.rest.access import ANYONE, bearer_token
-from datahub.transfers import ReadDenial, ReadPermit, ReadRequest, authorise_read
+from datahub.transfers import ACTION, ReadDenial, ReadPermit, ReadRequest, authorise_read
 
 router = APIRouter(prefix="/v1/datasets", tags=["data"])
 
@@ -147,7 +148,18 @@ async def _fetch(request: Request, token: str | None, asked: Asked) -> Response:
         if permits:
             code = "storage-failed" if isinstance(fault, DataUnavailable) else "delivery-failed"
             await Visit(door, permits[0]).ended(is_finished=False, rows=None, size=0, code=code)
+        elif isinstance(fault, Refusal) and hasattr(request.state, "actor"):
+            await run_in_threadpool(_record_refused, request, door, fault)
         raise
+
+
+def _record_refused(request: Request, door: Door, refusal: Refusal) -> None:
+    """Put in the log what was refused before or after the decision: no such data, a query that cannot be."""
+    about = About(details={"path": request.url.path, "faults": [fault.code for fault in refusal.faults]})
+    actor, trace_id = request.state.actor, request.scope["trace_id"]
+    record_refused_call(
+        door.engine, door.settings, actor, door.clock(), trace_id, action=ACTION, refusal=refusal, about=about
+    )
 
 
 def _decide(request: Request, door: Door, token: str | None, asked: Asked, permits: list[Permit]) -> Permit:

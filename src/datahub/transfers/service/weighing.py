@@ -11,7 +11,7 @@ from typing import Any
 
 from datahub import contracts
 from datahub.catalog import Dataset, DatasetState, offer_version, open_offers
-from datahub.contracts import Agreement, Party, Standing, agreement_by_id, facts_of, standing_of
+from datahub.contracts import Agreement, Standing, agreement_by_id, facts_of, standing_of
 from datahub.kernel.context import Context
 from datahub.kernel.paging import PageRequest
 from datahub.participants import Participant, identifiers_of, participant_by_id
@@ -189,7 +189,7 @@ def _without_claim(ctx: Context, dataset: Dataset) -> Finding:
 
 def _agreement_required(ctx: Context, dataset: Dataset) -> Finding:
     """Say what the actor has and lacks: an agreement that stopped, one to name in the token, or offers to request."""
-    wanted = contracts.Filters(dataset_id=dataset.id, role=Party.CONSUMER)
+    wanted = contracts.Filters(dataset_id=dataset.id, role="consumer")
     known: Sequence[Agreement] = contracts.list_agreements(ctx, PageRequest(size=50), wanted).items
     standings = [(each, standing_of(ctx.session, each, ctx.now)) for each in known]
     in_force = [each for each, standing in standings if standing is Standing.IN_FORCE]
