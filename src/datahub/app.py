@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 import datahub.audit.routes
 import datahub.catalog.routes
 import datahub.contracts.routes
+import datahub.dataplane.routes
 import datahub.oauth.routes
 import datahub.participants.routes
 import datahub.web
@@ -25,6 +26,7 @@ from datahub.kernel.errors import Refusal
 from datahub.kernel.rest import openapi
 from datahub.kernel.settings import Settings
 from datahub.oauth import authenticate
+from datahub.transfers import check_grant
 
 API_VERSION = version("datahub")
 _log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ _ROUTERS = (
     datahub.oauth.routes.router,
     datahub.catalog.routes.router,
     datahub.contracts.routes.router,
+    datahub.dataplane.routes.router,
     datahub.audit.routes.router,
     datahub.web.router,
 )
@@ -95,8 +98,9 @@ def build(settings: Settings, clock: Clock = system_clock) -> FastAPI:
         clock=clock,
         authenticate=authenticate,
         on_refusal=_record_refusal,
-        methods_of=openapi.method_finder(document),
+        methods_of=openapi.method_finder(app),
     )
+    app.state.grant_check = check_grant
     return app
 
 

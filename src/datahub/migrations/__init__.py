@@ -21,7 +21,6 @@ TABLES = (
     "datahub.oauth.models",
     "datahub.catalog.models",
     "datahub.contracts.models",
-    "datahub.transfers.models",
 )
 
 
