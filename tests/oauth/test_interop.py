@@ -37,6 +37,7 @@ class Live:
 def live(tmp_path: Path, migrated_sqlite_url: str) -> Iterator[Live]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # so that a client that is faster than the server's start only waits
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         hub = a_hub(tmp_path, migrated_sqlite_url, system_clock, base_url=url)
         server = uvicorn.Server(
