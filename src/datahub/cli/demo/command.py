@@ -9,6 +9,8 @@ import click
 from datahub.cli.demo.folder import NotOurFolder, prepare
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from datahub.cli.demo.cast import Cast
     from datahub.cli.demo.show import Stage
 
@@ -76,8 +78,7 @@ def _run(home: Path, port: int | None, *, was_there: bool, once: bool) -> None:
             calls = _tell(stage, cast, settings.base_url)
             point_onwards(stage, cast, home, settings.base_url, calls)
             if not once:
-                stage.line("\n  Serving until you press Ctrl-C.", "bold")
-                stopped.wait()
+                _serve_on(stage, stopped)
     except server.DidNotStart as fault:
         raise click.ClickException(str(fault)) from fault
     except StoryBroke as fault:
@@ -85,6 +86,15 @@ def _run(home: Path, port: int | None, *, was_there: bool, once: bool) -> None:
         raise click.ClickException(
             f"{fault}. What the server had to say, if anything, is in {log}"
         ) from fault
+
+
+def _serve_on(stage: "Stage", stopped: "Event") -> None:
+    stage.line("\nServing until you press Ctrl-C.", "bold")
+    try:
+        stopped.wait()
+    except KeyboardInterrupt:
+        # Asked for, so it is a good end.
+        stage.line("\nStopping. The folder stays until the next demo.")
 
 
 def _tell(stage: "Stage", cast: "Cast", base_url: str) -> int:

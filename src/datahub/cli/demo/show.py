@@ -129,11 +129,12 @@ class Stage:
         """Show one place to go to; never wrapped, so that it can be copied."""
         self._out.print(Text.assemble("  ", (f"{label:<15}", "dim"), text), soft_wrap=True)
 
-    def command(self, why: str, command: str) -> None:
+    def command(self, why: str, *lines: str) -> None:
         """Show a command to try; never wrapped, so that it can be copied."""
         self._out.print()
         self._out.print(Text(f"  # {why}", "dim"))
-        self._out.print(Text(f"  {command}"), soft_wrap=True)
+        for line in lines:
+            self._out.print(Text(f"  {line}"), soft_wrap=True)
 
     def line(self, text: str = "", style: str | Style = "") -> None:
         """Say a line of its own."""
