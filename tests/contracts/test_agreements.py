@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from joserfc import jws
 from joserfc.jwk import KeySet
 from sqlmodel import select
+from starlette.testclient import TestClient
 
 from datahub.audit import Entry
 from datahub.contracts import agreements_in_force
@@ -182,3 +185,22 @@ def test_every_move_kills_tokens_and_is_told_to_both_sides(stage: Stage) -> None
     assert {(e.provider_id, e.consumer_id) for e in own} == {(stage.provider.id, stage.consumer.id)}
     assert [e.action for e in entries].count("oauth.revoke-agreement") == 2
     assert facts[-4:] == ["AgreementConcluded", "AgreementSuspended", "AgreementResumed", "AgreementRevoked"]
+
+
+def test_two_who_approve_at_the_same_moment_make_one_agreement(stage: Stage) -> None:
+    request = stage.ask(stage.an_offer())
+    where = f"/v1/access-requests/{request['id']}/transitions"
+    clients = [stage.client("approver") for _ in range(2)]
+    for client in clients:
+        assert (
+            client.post(where, json={"move": "reject"}).status_code == 400
+        )  # the framework builds routes when used
+    starting = Barrier(2)
+
+    def approve(client: TestClient) -> int:
+        starting.wait()
+        return client.post(where, json={"move": "approve"}).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(approve, clients)) == [201, 409]
+    assert len(in_force(stage)) == 1

@@ -1,5 +1,6 @@
 """The tables of contracts, walked: what is not in them cannot happen."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -17,7 +18,14 @@ from datahub.contracts.errors import (
 from datahub.contracts.models import AccessRequest, Agreement, AgreementState, Move, NegotiationState, Party
 from datahub.contracts.rules import agreements, negotiation
 from datahub.contracts.rules.agreements import AgreementMove, Standing
-from datahub.contracts.rules.permission import answer_faults, could_permit, purpose_of, recipient_names
+from datahub.contracts.rules.permission import (
+    answer_faults,
+    could_permit,
+    explained,
+    purpose_of,
+    recipient_names,
+    would_help,
+)
 from datahub.kernel.context import Actor
 from datahub.participants import Participant, Role
 from datahub.policy import Facts, read_policy
@@ -213,6 +221,14 @@ UNKNOWN = atom("urn:datahub:policy:role", "eq", "analyst")
 )
 def test_only_what_can_never_be_is_refused_beforehand(constraint: dict[str, Any], expected: bool) -> None:
     assert could_permit(read_policy(policy_with(constraint)), FACTS) is expected
+
+
+def test_a_purpose_left_out_is_not_one_that_may_still_be_given() -> None:
+    policy = read_policy(policy_with(HELD))
+    assert not could_permit(policy, replace(FACTS, purpose=None))
+    decision = would_help(policy, replace(FACTS, purpose=None))
+    assert explained(decision)["wouldPermit"] == [{"code": "purpose-unknown", "change": "change-purpose"}]
+    assert could_permit(read_policy(policy_with(UNKNOWN)), replace(FACTS, purpose=None))
 
 
 def test_a_prohibition_that_surely_bites_is_seen_beforehand() -> None:

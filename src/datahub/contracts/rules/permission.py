@@ -110,6 +110,8 @@ def _truth(
         return True
     if decision.permit_with_plan:
         return on_rows
+    if decision.code == "purpose-unknown":
+        return False  # who asks says what for: a purpose that was left out comes to light no later
     if decision.code.endswith("-unknown") or _could_hold_later(alone, constraint, facts, rule.action):
         return None
     return False
