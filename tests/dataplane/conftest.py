@@ -1,7 +1,7 @@
 """A whole exchange with one agreed table and one open one, fetched with real tokens."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,8 @@ import orjson
 import pytest
 from sqlmodel import Session, col, select
 
-import datahub.dataplane.routes
 from datahub.audit import Entry
 from datahub.participants import Role
-from datahub.transfers import check_grant
 from tests.catalog.conftest import a_description
 from tests.hub import Hub, Party, a_hub
 
@@ -22,7 +20,6 @@ TABLE = b"name,country,value\n" + b"".join(
     for name, country, value in [("Dam", "NL", 1), ("IJ", "NL", 2), ("Spree", "DE", 3), ("Seine", "FR", 4)]
 )
 RESEARCH = "https://w3id.org/dpv#AcademicResearch"
-ANSWERS_TO = "/v1/datasets/{datasetId}/data"
 
 
 @dataclass
@@ -31,7 +28,6 @@ class World:
     provider: Party
     consumer: Party
     stranger: Party
-    tokens: dict[str, str] = field(default_factory=dict)
 
     def dataset(self, slug: str, content: bytes = TABLE, **more: Any) -> str:
         """Publish a table, or a dataset of one file with `kind="files"`; return its id."""
@@ -99,9 +95,6 @@ class World:
 def world(migrated_url: str, tmp_path: Path) -> Iterator[World]:
     """A provider, a consumer and a stranger on a migrated database."""
     with a_hub(tmp_path, migrated_url) as hub:
-        if ANSWERS_TO not in {getattr(route, "path", "") for route in hub.app.routes}:
-            hub.app.include_router(datahub.dataplane.routes.router)
-        hub.app.state.grant_check = check_grant
         yield World(
             hub,
             hub.party("gemeente", Role.PUBLISHER, Role.APPROVER),

@@ -3,6 +3,7 @@
 Recording joins the caller's transaction: a change and its entry stand or fall together.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class About:
 
 
 NOTHING_MORE = About()
+_log = logging.getLogger(__name__)
 
 
 def record(
@@ -118,6 +120,7 @@ def own_transaction(
         with db.transaction(engine) as session:
             yield Context(session, actor, now, trace_id, settings)
     except SQLAlchemyError as fault:
+        _log.exception("the access log cannot be written, call %s", trace_id)
         detail = "The access log cannot be written now, so nothing was done and nothing was sent."
         raise LogUnavailable(detail, remedy="Try again in a moment.") from fault
 
