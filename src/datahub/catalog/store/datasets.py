@@ -82,8 +82,9 @@ def datasets_page(ctx: Context, actor: Actor, request: PageRequest, filters: Fil
     if filters.publisher is not None:
         found = found.where(col(Dataset.provider_id).in_(_publisher_ids(filters.publisher)))
     for name, value in filters.tags:
-        tagged = select(DatasetTag.dataset_id).where(DatasetTag.field == name, DatasetTag.value == value)
-        found = found.where(col(Dataset.id).in_(tagged))
+        # EXISTS, not IN: it is looked up while walking the order's index, so a common tag ends with the first page
+        same = DatasetTag.dataset_id == Dataset.id
+        found = found.where(select(1).where(same, DatasetTag.field == name, DatasetTag.value == value).exists())
     for word in filters.words:
         found = found.where(col(Dataset.search_text).contains(word, autoescape=True))
     return read_page(ctx, found, _order(filters.sort), request)
