@@ -44,6 +44,7 @@ PROPERTY_NAMES: Mapping[str, str] = {
     "@value": "value",
     "rdf:value": "value",
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#value": "value",
+    "http://w3id.org/drk/ontology/anchor": "dh:anchor",
     "ids:provider": "assigner",
     "ids:consumer": "assignee",
     "ids:informedParty": "informedParty",

@@ -6,6 +6,7 @@ prohibition bites on true and on unknown. A policy is prepared once into closure
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -29,6 +30,7 @@ Test: TypeAlias = Callable[[Facts], Truth]
 
 OPEN: Final[dict[str, object]] = {}
 """A row nobody has looked at yet: conditions on it are taken at their best, and left to the plan."""
+DAY: Final = timedelta(days=1)
 _TREE = frozenset({Operator.IS_A, Operator.IS_PART_OF, Operator.HAS_PART})
 
 
@@ -222,6 +224,8 @@ def _atom(node: Atom, positive: bool, agreed: bool) -> Check:
         raise LookupError(node.left)
     if row.missing == "agreed":
         return Check(node, _accepted if agreed else _unknown)
+    if node.anchor is not None:
+        return Check(node, _recurring(node, node.anchor))
     fact = _fact(row, node.operator)
     compare = comparison(row, node)
 
@@ -231,6 +235,19 @@ def _atom(node: Atom, positive: bool, agreed: bool) -> Check:
 
     on_rows = row.phase in {Phase.ROW, Phase.COLUMN}
     return Check(node, _best_when_open(test, positive) if on_rows else test, (), on_rows)
+
+
+def _recurring(node: Atom, anchor: datetime) -> Test:
+    """Test whether this is a day (for intervals under a day: a moment) on which the interval recurs."""
+    period = node.right[0]
+
+    def test(facts: Facts) -> Truth:
+        if facts.now is None or not isinstance(period, timedelta) or not period:
+            return None
+        passed = (facts.now - anchor) % period
+        return passed < DAY if period >= DAY else not passed
+
+    return test
 
 
 def _fact(row: Operand, operator: Operator) -> Callable[[Facts], object]:

@@ -57,12 +57,16 @@ class Timing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """One comparison: the registered left operand, the operator, one or more constants (ODRL 2.2 §2.5)."""
+    """One comparison: the registered left operand, the operator, one or more constants (ODRL 2.2 §2.5).
+
+    `anchor` is a day that a recurring `timeInterval` counts from.
+    """
 
     left: str
     operator: Operator
     right: tuple[Value, ...]
     unit: str | None = None
+    anchor: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

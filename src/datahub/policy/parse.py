@@ -6,7 +6,6 @@ ODRL Information Model 2.2; DSP 2025-1 `contract-schema.json` is the strict form
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from datahub.policy.bounds import load
 from datahub.policy.dialects import TYPE_NAMES
@@ -24,7 +23,6 @@ from datahub.policy.model import (
 )
 from datahub.policy.parse_constraints import ConstraintReader
 from datahub.policy.registry import Phase, actions, compact, find, operand
-from datahub.policy.values import NotAValueError, read_value
 
 _POLICY = frozenset(
     {
@@ -104,7 +102,7 @@ class _PolicyReader(ConstraintReader):
                 target=self.identifier(found, "target"),
                 assigner=self.identifier(found, "assigner"),
                 assignee=self.identifier(found, "assignee"),
-                timestamp=self.timestamp(found),
+                timestamp=self.instant(*found["timestamp"]) if "timestamp" in found else None,
                 profiles=self.profiles(found),
             )
         )
@@ -120,18 +118,6 @@ class _PolicyReader(ConstraintReader):
             at, "unknown-kind", f"“{', '.join(names)}” is no kind of policy the exchange takes.", remedy
         )
         return Kind.SET
-
-    def timestamp(self, found: Mapping[str, tuple[str, object]]) -> datetime | None:
-        at, raw = found.get("timestamp", ("", None))
-        moment = operand("dateTime")
-        if raw is None or moment is None:
-            return None
-        try:
-            value = read_value(moment, raw)
-        except NotAValueError as wrong:
-            self.fault(at, wrong.code, str(wrong), wrong.remedy)
-            return None
-        return value if isinstance(value, datetime) else None
 
     def profiles(self, found: Mapping[str, tuple[str, object]]) -> tuple[str, ...]:
         at, raw = found.get("profile", ("", []))

@@ -4,6 +4,7 @@ ODRL Information Model 2.2 §2.5; DSP 2025-1 `contract-schema.json`.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from datahub.policy.dialects import ANNOTATIONS, BESIDE_PAYMENT, IGNORED, OPERATOR_NAMES, PROPERTY_NAMES
 from datahub.policy.model import (
@@ -16,10 +17,12 @@ from datahub.policy.model import (
     PolicyFaults,
     conjunction,
 )
-from datahub.policy.registry import OPERATORS, compact, find, operand
+from datahub.policy.registry import OPERATORS, Operand, compact, find, operand
 from datahub.policy.values import NotAValueError, read_value, sort_of
 
-_ATOM = frozenset({"@id", "uid", "@type", "leftOperand", "operator", "rightOperand", "unit", "dh:refines"})
+_ATOM = frozenset(
+    {"@id", "uid", "@type", "leftOperand", "operator", "rightOperand", "unit", "dh:refines", "dh:anchor"}
+)
 _LISTS = frozenset(
     {Operator.IS_ANY_OF, Operator.IS_NONE_OF, Operator.IS_ALL_OF, Operator.IS_A, Operator.IS_PART_OF}
 )
@@ -27,6 +30,7 @@ _CONNECTIVES = frozenset(Connective)
 _FOREIGN = frozenset({"rightOperandReference", *BESIDE_PAYMENT})
 _UNORDERED = frozenset({"text", "level"})
 """Sorts without parts: to be part of a list is to be one of it."""
+_MOMENT = Operand("instant", "instant", "the moment", "het moment")
 _DEEPEST = 24
 _MOST_FAULTS = 100
 
@@ -250,7 +254,29 @@ class ConstraintReader:
         if "unit" in found and row.sort not in {"number", "counter", "column", "duration"}:
             self.fault(found["unit"][0], "unit-not-allowed", f"{row.name} has no unit.", "Remove the unit.")
         unit = self.identifier(found, "unit")
-        return Atom(left, operator, tuple(right), unit)
+        return Atom(left, operator, tuple(right), unit, self.anchor(found, left, operator))
+
+    def anchor(
+        self, found: Mapping[str, tuple[str, object]], left: str, operator: Operator
+    ) -> datetime | None:
+        """Read the day that a recurring interval counts from."""
+        at, raw = found.get("dh:anchor", ("", None))
+        if raw is None:
+            return None
+        if left != "timeInterval" or operator is not Operator.EQ:
+            self.fault(
+                at, "anchor-not-allowed", "Only “timeInterval eq” has an anchor.", "Remove the anchor."
+            )
+        return self.instant(at, raw)
+
+    def instant(self, at: str, raw: object) -> datetime | None:
+        """Read a date and time that is no constant of a comparison."""
+        try:
+            value = read_value(_MOMENT, raw)
+        except NotAValueError as wrong:
+            self.fault(at, wrong.code, str(wrong), wrong.remedy)
+            return None
+        return value if isinstance(value, datetime) else None
 
 
 def _address(raw: object) -> object:

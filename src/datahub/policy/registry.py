@@ -14,6 +14,8 @@ from datahub.policy.model import Operator, Timing
 from datahub.policy.vocabulary import table
 
 ODRL = "http://www.w3.org/ns/odrl/2/"
+_SPATIAL_AXIS = "http://w3id.org/odrl/spatial-axis#"
+"""A published refinement of ODRL's size and position operands; its names are ours too."""
 PROFILE = "urn:datahub:policy:"
 """The exchange's own ODRL profile; its terms are written `dh:…` inside and as full IRIs on the wire."""
 
@@ -241,10 +243,9 @@ def _aliases(kind: str) -> Mapping[str, str]:
 
 def compact(term: str) -> str:
     """Shorten an IRI to the name used inside: bare for ODRL, `prefix:name` for other known namespaces."""
-    if term.startswith(ODRL):
-        return term.removeprefix(ODRL)
-    if term.startswith("odrl:"):
-        return term.removeprefix("odrl:")
+    for prefix in (ODRL, "odrl:", _SPATIAL_AXIS):
+        if term.startswith(prefix):
+            return term.removeprefix(prefix)
     for prefix, namespace in NAMESPACES.items():
         if term.startswith(namespace):
             return f"{prefix}:{term.removeprefix(namespace)}"

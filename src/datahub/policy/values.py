@@ -133,7 +133,7 @@ def _concept(operand: Operand, raw: object) -> str:
 
 
 def _language(operand: Operand, raw: object) -> str:
-    value = _text(operand, raw)
+    value = _text(operand, raw).removeprefix("https://tools.ietf.org/html/bcp47#")
     if not _LANGUAGE.fullmatch(value):
         raise NotAValueError(
             "wrong-type", f"“{value}” is no BCP 47 language tag.", "Write a tag such as nl or en-GB."

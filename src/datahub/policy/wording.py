@@ -143,6 +143,7 @@ BOOLEANS: Final[Mapping[Lang, Mapping[bool, str]]] = {
 }
 NOTHING: Final[Mapping[Lang, str]] = {"en": "(nothing)", "nl": "(niets)"}
 UNIT: Final[Mapping[Lang, str]] = {"en": "in units of", "nl": "in eenheden van"}
+SINCE: Final[Mapping[Lang, str]] = {"en": "counted from", "nl": "geteld vanaf"}
 SPANS: Final[Mapping[Lang, tuple[tuple[int, str, str], ...]]] = {
     "en": ((86_400, "day", "days"), (3600, "hour", "hours"), (60, "minute", "minutes")),
     "nl": ((86_400, "dag", "dagen"), (3600, "uur", "uur"), (60, "minuut", "minuten")),
@@ -229,5 +230,6 @@ def say(atom: Atom, lang: Lang) -> str:
     if row is None:  # pragma: no cover (the reader places every operand)
         raise LookupError(atom.left)
     words = operator_words(sort_for(row, atom.right), lang)[atom.operator]
+    since = f" {SINCE[lang]} {say_value(atom.anchor, 'instant', lang)}" if atom.anchor else ""
     unit = f" {UNIT[lang]} {quote(atom.unit)}" if atom.unit else ""
-    return f"{noun(row, lang)} {words} {say_values(row, atom.right, lang)}{unit}"
+    return f"{noun(row, lang)} {words} {say_values(row, atom.right, lang)}{unit}{since}"

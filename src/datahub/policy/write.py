@@ -27,6 +27,7 @@ from datahub.policy.values import is_unresolved, write_instant, write_value
 Form: TypeAlias = Literal["catalog-offer", "message-offer", "agreement", "set"]
 
 CONTEXT: Final = "https://w3id.org/dspace/2025/1/context.jsonld"
+ANCHOR: Final = f"{PROFILE}anchor"
 REFINES: Final = f"{PROFILE}refines"
 """Marks a constraint that narrows the action, not the rule; who ignores the mark decides the same."""
 
@@ -181,4 +182,6 @@ def _constraint(constraint: Constraint) -> dict[str, object]:
     }
     if constraint.unit:
         document["unit"] = constraint.unit
+    if constraint.anchor:
+        document[ANCHOR] = {"@value": write_instant(constraint.anchor), "@type": "xsd:dateTime"}
     return document
