@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from datahub.audit import Entry
 from datahub.catalog.models import AccessRights, Dataset, DatasetKind, DatasetState, Frequency, Language
@@ -36,6 +36,8 @@ _MAY_BE_NULL = frozenset({"spatial", "temporal", "frequency", "licence", "contac
 
 class DatasetPatch(Schema):
     """What may be changed of a dataset: absent fields stay, given ones are replaced, null empties."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     title: TitleText | None = None
     description: LongText | None = None

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from datahub.catalog.ingest import ColumnType
 from datahub.catalog.models import Theme, authority_iri
@@ -50,14 +61,33 @@ ThemeCode = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4
 Keyword = Annotated[Line, StringConstraints(max_length=100)]
 PlainDate = Annotated[date, BeforeValidator(_only_a_date)]
 Email = Annotated[
-    str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=320)
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$",
+        max_length=320,
+    ),
 ]
 Longitude = Annotated[float, Field(ge=-180, le=180, strict=True, allow_inf_nan=False)]
 Latitude = Annotated[float, Field(ge=-90, le=90, strict=True, allow_inf_nan=False)]
 Distinct = AfterValidator(_distinct)
 
 
+def _any_given(*names: str) -> dict[str, JsonValue]:
+    """Say in JSON Schema that at least one of these is given, and not null."""
+    return {
+        "anyOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names]
+    }
+
+
 class _OneAtLeast(Schema):
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Say so in the API's description too."""
+        return handler(core_schema) | _any_given(*cls.model_fields)
+
     @model_validator(mode="after")
     def _something(self) -> Self:
         if all(getattr(self, name) is None for name in type(self).model_fields):
@@ -106,6 +136,8 @@ class Temporal(_OneAtLeast):
 
 class Contact(Schema):
     """Whom to ask about the dataset."""
+
+    model_config = ConfigDict(json_schema_extra=_any_given("email", "url"))
 
     name: Line
     email: Email | None = None
