@@ -55,6 +55,14 @@ _ROUTERS = (
     datahub.web.router,
 )
 
+# What a refusal says it is about; its entry then shows up for the provider, too.
+_NAMED = {
+    "datasetId": "dataset_id",
+    "offerId": "offer_id",
+    "providerId": "provider_id",
+    "agreementId": "agreement_id",
+}
+
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> ASGIApp:
     """Return the exchange as one ASGI app. The database must be migrated before it serves."""
@@ -111,7 +119,13 @@ def _record_refusal(request: Request, refusal: Refusal) -> Mapping[str, str]:
     if actor.is_anonymous or not (is_change or rest.status_of(refusal) == 403):  # noqa: PLR2004 — Forbidden
         return {}
     door: rest.Door = request.app.state.door
-    about = About(details={"method": request.method, "path": request.url.path, "detail": refusal.detail})
+    named = {
+        column: refusal.facts[fact]
+        for fact, column in _NAMED.items()
+        if isinstance(refusal.facts.get(fact), str)
+    }
+    details = {"method": request.method, "path": request.url.path, "detail": refusal.detail}
+    about = About(**named, details=details)
     trace_id = request.scope["trace_id"]
     record_refused_call(
         door.engine,

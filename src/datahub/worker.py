@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from datahub.catalog import jobs as catalog_jobs
 from datahub.contracts import holders_of
 from datahub.contracts import jobs as contracts_jobs
 from datahub.kernel import db, http
@@ -82,6 +83,7 @@ class Due:
 DUE: tuple[Due, ...] = (
     Due("contracts", 5, contracts_jobs.expire_due),
     Due("oauth-purge", oauth_jobs.PURGE_EVERY_S, oauth_jobs.purge),
+    Due("storage", catalog_jobs.SWEEP_EVERY_S, catalog_jobs.sweep_storage),
     Due("key-rotation", oauth_jobs.ROTATE_EVERY_S, oauth_jobs.rotate_keys_when_due),
 )
 

@@ -19,7 +19,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[str]] = {
     Role.REQUESTER: _READ | {"requests:write", "agreements:write", "data:read"},
     Role.APPROVER: _READ | {"requests:write", "agreements:write"},
     Role.AUDITOR: _READ | {"clients:read"},
-    Role.ADMIN: _READ | {"participants:write", "clients:read", "clients:write", "catalog:write"},
+    Role.ADMIN: _READ
+    | {"participants:write", "clients:read", "clients:write", "catalog:write", "agreements:write"},
 }
 ALL_SCOPES = frozenset().union(*ROLE_SCOPES.values())
 
