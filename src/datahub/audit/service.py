@@ -151,6 +151,13 @@ def is_recorded(refusal: Refusal) -> bool:
     return "entryId" in refusal.facts
 
 
+def permits_without_outcome(
+    ctx: Context, action: str, since: datetime, until: datetime, limit: int
+) -> Sequence[Entry]:
+    """Return permits whose delivery never said how it ended: the process that sent it was killed, or the log failed."""
+    return store.permits_without_outcome(ctx.session, action, since, until, limit)
+
+
 def list_entries(
     ctx: Context, wanted: EntryFilter, request: PageRequest, *, is_oldest_first: bool, reason: str | None
 ) -> Page[Entry]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Engine, String, case, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Engine, String, case, exists, false, func, or_, select, true
 from sqlalchemy import cast as sql_cast
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 from sqlmodel.sql.expression import SelectOfScalar
@@ -55,6 +56,22 @@ def about_thing(session: Session, thing_id: str, actions: Sequence[str]) -> Sequ
         .order_by(col(Entry.id))
     )
     return session.exec(found).all()
+
+
+def permits_without_outcome(
+    session: Session, action: str, since: datetime, until: datetime, limit: int
+) -> Sequence[Entry]:
+    """Return permits of an action, written in [since, until), whose delivery has no recorded end; oldest first."""
+    outcome = aliased(Entry)
+    has_end = exists().where(col(outcome.of_entry_id) == col(Entry.id))
+    found = select_rows(Entry).where(
+        Entry.action == action,
+        Entry.outcome == Outcome.PERMIT,
+        col(Entry.at) >= since,
+        col(Entry.at) < until,
+        ~has_end,
+    )
+    return session.exec(found.order_by(col(Entry.at), col(Entry.id)).limit(limit)).all()
 
 
 def entry_by_id(session: Session, entry_id: str) -> Entry | None:
