@@ -55,14 +55,6 @@ _ROUTERS = (
     datahub.web.router,
 )
 
-# What a refusal says it is about; its entry then shows up for the provider, too.
-_NAMED = {
-    "datasetId": "dataset_id",
-    "offerId": "offer_id",
-    "providerId": "provider_id",
-    "agreementId": "agreement_id",
-}
-
 
 def create_app(settings: Settings, clock: Clock = system_clock) -> ASGIApp:
     """Return the exchange as one ASGI app. The database must be migrated before it serves."""
@@ -119,13 +111,14 @@ def _record_refusal(request: Request, refusal: Refusal) -> Mapping[str, str]:
     if actor.is_anonymous or not (is_change or rest.status_of(refusal) == 403):  # noqa: PLR2004 — Forbidden
         return {}
     door: rest.Door = request.app.state.door
-    named = {
-        column: refusal.facts[fact]
-        for fact, column in _NAMED.items()
-        if isinstance(refusal.facts.get(fact), str)
-    }
-    details = {"method": request.method, "path": request.url.path, "detail": refusal.detail}
-    about = About(**named, details=details)
+    # What a refusal says it is about, so that its entry shows up for the provider too.
+    about = About(
+        dataset_id=_text(refusal, "datasetId"),
+        offer_id=_text(refusal, "offerId"),
+        provider_id=_text(refusal, "providerId"),
+        agreement_id=_text(refusal, "agreementId"),
+        details={"method": request.method, "path": request.url.path, "detail": refusal.detail},
+    )
     trace_id = request.scope["trace_id"]
     record_refused_call(
         door.engine,
@@ -138,6 +131,11 @@ def _record_refusal(request: Request, refusal: Refusal) -> Mapping[str, str]:
         about=about,
     )
     return {}
+
+
+def _text(refusal: Refusal, fact: str) -> str | None:
+    value = refusal.facts.get(fact)
+    return value if isinstance(value, str) else None
 
 
 def _camel(name: str) -> str:
