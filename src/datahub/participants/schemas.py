@@ -9,10 +9,15 @@ from datahub.kernel.rest import Line, Schema, Slug, UtcInstant
 from datahub.participants.models import Participant, ParticipantState, Person, Role, Scheme, Webhook
 
 Email = Annotated[
-    str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=320)
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$",
+        max_length=320,
+    ),
 ]
 WebUrl = Annotated[
-    str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s]+$", max_length=2000)
+    str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)
 ]
 
 

@@ -17,8 +17,8 @@ from starlette.requests import HTTPConnection
 from datahub.kernel import db
 from datahub.kernel.clock import Clock
 from datahub.kernel.context import ANONYMOUS, Actor, Context
-from datahub.kernel.errors import Refusal
-from datahub.kernel.rest.problems import InsufficientScope, Unauthenticated
+from datahub.kernel.errors import Fault, Refusal, Unauthenticated
+from datahub.kernel.rest.problems import InsufficientScope, InvalidBody, NoSuchRoute
 from datahub.kernel.settings import Settings
 
 ANYONE = "anyone"
@@ -106,6 +106,7 @@ def _open(
             request.state.actor = actor
             ctx = Context(session, actor, now, ctx.trace_id, door.settings)
         _check_scope(ctx.actor, [s for s in scopes.scopes if s != ANYONE], is_open=ANYONE in scopes.scopes)
+        _check_address(request)
         yield ctx
 
 
@@ -124,6 +125,16 @@ def _check_scope(actor: Actor, needed: list[str], *, is_open: bool) -> None:
             remedy=f"Ask for scope={missing[0]}; the client must hold a role that carries it.",
             scope=missing[0],
         )
+
+
+def _check_address(request: Request) -> None:
+    """Keep NUL out, wherever an address could carry it: nothing here is named by it, and PostgreSQL takes none."""
+    if "\0" in request.url.path:
+        raise NoSuchRoute("Nothing lives at this address.")
+    held = [name for name, value in request.query_params.multi_items() if "\0" in name + value]
+    if held:
+        faults = [Fault(f"/query/{name}", "holds a NUL character", "control-character") for name in held]
+        raise InvalidBody("A query parameter holds a NUL character.", faults=faults)
 
 
 def allow(scope: str, *, is_logged: bool = False) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
 
 from datahub.kernel.rest.access import ANYONE
@@ -91,12 +92,10 @@ def publish(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return {**document, "servers": [{"url": f"{settings.base_url}/v1"}], "paths": paths}
 
 
-def method_finder(document: Mapping[str, Any]) -> Callable[[str], tuple[str, ...]]:
+def method_finder(app: FastAPI) -> Callable[[str], tuple[str, ...]]:
     """Return a function that tells which methods an address has, over all routes that match it."""
-    known = [
-        (compile_path(path)[0], tuple(m.upper() for m in item if m in _METHODS))
-        for path, item in document["paths"].items()
-    ]
+    found = ((route.path, route.methods) for route in iter_route_contexts(app.routes))
+    known = [(compile_path(path)[0], methods) for path, methods in found if path and methods]
 
     def methods_of(path: str) -> tuple[str, ...]:
         found = {method for pattern, methods in known if pattern.match(path) for method in methods}

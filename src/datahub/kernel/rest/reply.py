@@ -5,7 +5,9 @@ and given again for the same key; work that was refused is not stored, so that i
 """
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -20,7 +22,12 @@ from starlette.responses import Response
 from datahub.kernel import db
 from datahub.kernel.context import Context
 from datahub.kernel.errors import Conflict, Fault, Invalid
-from datahub.kernel.rest.problems import IdempotencyKeyReused, PreconditionFailed, PreconditionRequired
+from datahub.kernel.rest.problems import (
+    IdempotencyKeyReused,
+    InvalidBody,
+    PreconditionFailed,
+    PreconditionRequired,
+)
 
 KEY_LIFE = timedelta(days=1)
 MAX_KEY_LENGTH = 255
@@ -168,8 +175,30 @@ class Reply:
 
 
 async def make_reply(request: Request) -> Reply:
-    """Return the request's `Reply`; reads the (small, limited) body to fingerprint it."""
-    return Reply(request, hashlib.sha256(await request.body()).hexdigest())
+    """Return the request's `Reply`; reads the (small, limited) body to fingerprint it. Raises InvalidBody."""
+    body = await request.body()
+    if "json" in request.headers.get("content-type", "").lower():
+        _check_names(body)
+    return Reply(request, hashlib.sha256(body).hexdigest())
+
+
+def _check_names(body: bytes) -> None:
+    """Refuse an object that has two members of one name: readers differ on which one counts (RFC 8259 §4)."""
+    twice: list[str] = []
+
+    def note(members: Sequence[tuple[str, Any]]) -> None:
+        twice.extend(name for name, times in Counter(name for name, _ in members).items() if times > 1)
+
+    try:
+        json.loads(body, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return  # the route's own reader says what is wrong with it
+    if twice:
+        faults = [
+            Fault("", f"the name {name[:100]!a} comes twice in one object", "duplicate-name")
+            for name in twice
+        ]
+        raise InvalidBody("A name comes twice in one object of the body.", faults=faults)
 
 
 def make_streaming_reply(request: Request) -> Reply:

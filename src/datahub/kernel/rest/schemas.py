@@ -1,10 +1,19 @@
 """What every REST schema shares: camelCase on the wire, unknown fields refused, instants in UTC with `Z`."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 from pydantic.alias_generators import to_camel
 
 from datahub.kernel.paging import Page
@@ -18,8 +27,25 @@ class Schema(BaseModel):
     )
 
 
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _written_out(value: Any) -> Any:
+    """Let pass an instant as RFC 3339 writes it; Pydantic would also take a bare number, as seconds or milliseconds."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC3339.fullmatch(value)):
+        return value
+    msg = "give an instant as RFC 3339 has it, with its offset, e.g. 2026-06-01T12:00:00Z"
+    raise ValueError(msg)
+
+
 def _utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as fault:
+        msg = "in UTC this instant lies outside the years 1 to 9999"
+        raise ValueError(msg) from fault
 
 
 def _no_control(text: str) -> str:
@@ -32,7 +58,7 @@ def _no_control(text: str) -> str:
     return text
 
 
-UtcInstant = Annotated[AwareDatetime, AfterValidator(_utc)]
+UtcInstant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_utc)]
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
