@@ -197,10 +197,10 @@ def _columns(facts: TableFacts, declared: Sequence[Mapping[str, Any]]) -> list[d
 
 
 def _invalid_table(found: TableFaults) -> InvalidTable:
-    more = "" if found.is_total_exact else "at least "
-    what = "One thing is" if found.total == 1 and found.is_total_exact else f"{more}{found.total} things are"
+    what = "One thing is" if found.total == 1 else f"{found.total} things are"
+    told = what if found.is_total_exact else f"At least {what[0].lower()}{what[1:]}"
     return InvalidTable(
-        f"{what[0].upper()}{what[1:]} wrong in the table; nothing of it was kept.",
+        f"{told} wrong in the table; nothing of it was kept.",
         remedy="Correct the lines in errors and send the whole table again; dryRun=true checks without storing.",
         faults=[_fault(each) for each in found.faults],
         totalFaults=found.total,
