@@ -84,7 +84,7 @@ def test_clients_of_other_organisations_are_not_there(hub: Hub, organisation: Pa
     assert foreign.id in hub.http.get("/v1/clients", headers=everything).text
     only = hub.http.get(f"/v1/clients?participantId={foreign.participant_id}", headers=everything).json()
     assert [client["id"] for client in only["items"]] == [foreign.id]
-        assert hub.http.get("/v1/clients?participantId=%00", headers=everything).status_code == 400
+    assert hub.http.get("/v1/clients?participantId=%00", headers=everything).status_code == 400
 
 
 def test_a_client_for_another_organisation_is_registered_by_the_exchange_only(
