@@ -100,7 +100,9 @@ def test_a_table_has_a_distribution_for_each_form_it_is_given_in(catalogue: Cata
         "text/csv", "application/jsonl", "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream",
     }  # fmt: skip
     base = catalogue.settings.base_url
-    assert {graph.value(each, DCAT.accessURL) for each in found} == {URIRef(f"{base}{where}/data")}
+    forms = ("csv", "jsonl", "parquet", "arrow")
+    expected = {URIRef(f"{base}{where}/data?format={form}") for form in forms}
+    assert {graph.value(each, DCAT.accessURL) for each in found} == expected
 
 
 def test_files_are_distributions_with_size_and_checksum(catalogue: Catalogue) -> None:
@@ -110,6 +112,7 @@ def test_files_are_distributions_with_size_and_checksum(catalogue: Catalogue) ->
     [file] = graph.subjects(RDF.type, DCAT.Distribution)
     [told] = catalogue.call("GET", f"{where}/versions/1").json()["files"]
     assert graph.value(file, DCTERMS.title) == Literal("data.txt")
+    assert str(graph.value(file, DCAT.accessURL)).endswith(f"{where}/data?file=data.txt")
     assert graph.value(file, DCAT.byteSize) == Literal(str(told["bytes"]), datatype=XSD.nonNegativeInteger)
     checksum = graph.value(file, SPDX.checksum)
     assert str(graph.value(checksum, SPDX.checksumValue)).lower() == told["sha256"]

@@ -43,11 +43,11 @@ POLICY_CONTEXT: Mapping[str, Any] = {
     **{term: {"@type": "@id"} for term in ("assigner", "assignee", "profile", "target")},
 }
 # What a table is given as (see the data plane), and files as they are.
-TABLE_FORMATS: Mapping[str, str] = {
-    "CSV": "text/csv",
-    "JSON Lines": "application/jsonl",
-    "Parquet": "application/vnd.apache.parquet",
-    "Arrow": "application/vnd.apache.arrow.stream",
+TABLE_FORMATS: Mapping[str, tuple[str, str]] = {
+    "csv": ("CSV", "text/csv"),
+    "jsonl": ("JSON Lines", "application/jsonl"),
+    "parquet": ("Parquet", "application/vnd.apache.parquet"),
+    "arrow": ("Arrow", "application/vnd.apache.arrow.stream"),
 }
 _MEDIA_TYPES = "https://www.iana.org/assignments/media-types/"
 _STATUS: Mapping[str, str] = {
@@ -135,16 +135,16 @@ def _distributions(iri: str, dataset: Dataset, latest: DatasetVersion | None) ->
         return [
             _bare(
                 {
-                    "@id": f"{iri}#{name.lower().replace(' ', '-')}",
+                    "@id": f"{iri}#{form}",
                     "@type": "dcat:Distribution",
                     "dct:title": name,
-                    "dcat:accessURL": {"@id": f"{iri}/data"},
+                    "dcat:accessURL": {"@id": f"{iri}/data?format={form}"},
                     "dcat:mediaType": {"@id": _MEDIA_TYPES + media_type},
                     "dct:issued": _instant(latest.created_at),
                     "dct:license": _ref(dataset.licence),
                 }
             )
-            for name, media_type in TABLE_FORMATS.items()
+            for form, (name, media_type) in TABLE_FORMATS.items()
         ]
     return [
         _bare(
@@ -152,7 +152,7 @@ def _distributions(iri: str, dataset: Dataset, latest: DatasetVersion | None) ->
                 "@id": f"{iri}#file-{position}",
                 "@type": "dcat:Distribution",
                 "dct:title": file["name"],
-                "dcat:accessURL": {"@id": f"{iri}/data"},
+                "dcat:accessURL": {"@id": f"{iri}/data?file={quote(file['name'], safe='')}"},
                 "dcat:mediaType": {"@id": _MEDIA_TYPES + quote(file["media_type"], safe="/+.-")},
                 "dcat:byteSize": {"@type": "xsd:nonNegativeInteger", "@value": str(file["bytes"])},
                 "spdx:checksum": {
