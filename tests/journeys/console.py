@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from one run to the next, and what is put in its place before comparing.
 _VOLATILE = (
@@ -39,7 +41,7 @@ def read_steps(page: str) -> list[Step]:
         for line in block.splitlines():
             if line.startswith("$ "):
                 steps.append(Step([line[2:]]))
-            elif line.startswith("> ") and steps and not steps[-1].shown:
+            elif line.startswith(">") and steps and not steps[-1].shown:
                 steps[-1].command.append(line[2:])
             else:
                 steps[-1].shown.append(line)
@@ -60,11 +62,17 @@ def run_steps(steps: list[Step], folder: Path, env: dict[str, str], timeout_s: f
     ) as bash:
         try:
             printed, _ = bash.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as fault:
+            printed = (fault.output or b"").decode()
         finally:
             # Whatever the page started in the background ends with it.
             with suppress(ProcessLookupError):
                 os.killpg(bash.pid, signal.SIGKILL)
-    return [part.splitlines() for part in printed.split(mark)[: len(steps)]]
+    parts = printed.split(mark)[:-1]
+    if len(parts) < len(steps):
+        printed_last = printed.split(mark)[-1]
+        pytest.fail(f"no end of: {steps[len(parts)].command}\n{printed_last}")
+    return [part.splitlines() for part in parts]
 
 
 def masked(lines: list[str]) -> list[str]:
@@ -75,11 +83,15 @@ def masked(lines: list[str]) -> list[str]:
     return text.splitlines()
 
 
+def _trimmed(lines: list[str]) -> list[str]:
+    return "\n".join(line.rstrip() for line in lines).strip("\n").splitlines()
+
+
 def rewritten(page: str, outputs: list[list[str]]) -> str:
     """Return the page with each command's output replaced by what came; what only differs in volatile parts stays."""
     steps = read_steps(page)
     fresh = iter(
-        step.shown if masked(step.shown) == masked(output) else "\n".join(output).strip("\n").splitlines()
+        step.shown if masked(step.shown) == masked(output) else _trimmed(output)
         for step, output in zip(steps, outputs, strict=True)
     )
     at = iter(steps)
@@ -89,7 +101,7 @@ def rewritten(page: str, outputs: list[list[str]]) -> str:
         lines: list[str] = []
         for _ in range(count):
             first, *rest = next(at).command
-            lines += [f"$ {first}", *(f"> {line}" for line in rest), *next(fresh)]
+            lines += [f"$ {first}", *(f"> {line}".rstrip() for line in rest), *next(fresh)]
         return "```console\n" + "\n".join(lines) + "\n```"
 
     return _BLOCK.sub(block, page)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.console import masked, read_steps, rewritten, run_steps
+from tests.journeys.console import Step, masked, read_steps, rewritten, run_steps
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/api-guide.md")
@@ -38,13 +38,20 @@ def _address(port: str) -> dict[str, str]:
     return {"DATAHUB_BASE_URL": f"http://127.0.0.1:{port}"}
 
 
-def _run(page: str, folder: Path) -> tuple[str, list[list[str]]]:
-    """Run a page's commands on a port of our own; return the page and the outputs, both as with the port shown."""
+def _run(folder: Path) -> list[tuple[str, list[Step], list[list[str]]]]:
+    """Run the pages' commands in one session, on a port of our own; return each page with its steps and outputs.
+
+    The guide goes on where the tour ended, so the tour's last command, which stops the server, comes last of all.
+    """
     port = str(_free_port())
-    steps = read_steps(page.replace(PORT_SHOWN, port))
-    outputs = run_steps(steps, folder, _environment(port), PATIENCE_S)
+    texts = [(ROOT / page).read_text() for page in PAGES]
+    steps = [read_steps(text.replace(PORT_SHOWN, port)) for text in texts]
+    (*tour, stop), guide = steps
+    outputs = run_steps([*tour, *guide, stop], folder, _environment(port), PATIENCE_S)
     shown = {port: PORT_SHOWN, str(folder.resolve()): "/home/you"}
-    return page, [[_replaced(line, shown) for line in output] for output in outputs]
+    outputs = [[_replaced(line, shown) for line in output] for output in outputs]
+    parts = [[*outputs[: len(tour)], *outputs[-1:]], outputs[len(tour) : -1]]
+    return [(text, read_steps(text), part) for text, part in zip(texts, parts, strict=True)]
 
 
 def _replaced(line: str, shown: dict[str, str]) -> str:
@@ -54,19 +61,17 @@ def _replaced(line: str, shown: dict[str, str]) -> str:
 
 
 @pytest.mark.timeout(PATIENCE_S + 20)
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_shows_what_its_commands_print(name: str, tmp_path: Path) -> None:
+def test_the_pages_show_what_their_commands_print(tmp_path: Path) -> None:
     missing = [program for program in NEEDS if shutil.which(program) is None]
     if missing:
-        pytest.skip(f"the page's commands need {', '.join(missing)}, not installed here")
-    page, outputs = _run((ROOT / name).read_text(), tmp_path)
-    steps = read_steps(page)
-    assert len(outputs) == len(steps) > 0
-    for step, output in zip(steps, outputs, strict=True):
-        assert masked(output) == masked(step.shown), "\n".join(step.command)
+        pytest.skip(f"the pages' commands need {', '.join(missing)}, not installed here")
+    for _, steps, outputs in _run(tmp_path):
+        assert len(outputs) == len(steps) > 0
+        for step, output in zip(steps, outputs, strict=True):
+            assert masked(output) == masked(step.shown), "\n".join(step.command)
 
 
 if __name__ == "__main__":
-    for each in sys.argv[1:] or PAGES:
-        with tempfile.TemporaryDirectory() as scratch:
-            (ROOT / each).write_text(rewritten(*_run((ROOT / each).read_text(), Path(scratch))))
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, (text, _, found) in zip(PAGES, _run(Path(scratch)), strict=True):
+            (ROOT / name).write_text(rewritten(text, found))
