@@ -60,7 +60,8 @@ def list_participants(
 def get_participant(participantId: str, ctx: Anyone, reply: Replies) -> Response:
     """Read one organisation."""
     participant = service.get_participant(ctx, participantId)
-    return reply.read(_out(ctx, participant), participant.revision, is_public=True)
+    is_public = participant.state == ParticipantState.ADMITTED
+    return reply.read(_out(ctx, participant), participant.revision, is_public=is_public)
 
 
 @router.patch("/{participantId}", response_model=ParticipantOut)

@@ -110,7 +110,7 @@ def list_versions(datasetId: str, ctx: Anyone, paging: Paging) -> PageOut[Versio
 def get_version(datasetId: str, number: Number, ctx: Anyone, reply: Replies) -> Response:
     """Read what one version is: its columns or files, sizes and digests."""
     version = service.get_version(ctx, datasetId, number)
-    return reply.read(VersionOut.of(version), version.id, is_public=True)
+    return reply.read(VersionOut.of(version), version.id, is_public=ctx.actor.is_anonymous)
 
 
 def _allowed(ctx: Context, reply: Reply, dataset_id: str) -> Plan:

@@ -55,9 +55,13 @@ class _BearerToken(OAuth2):
     """Read the token from the Authorization header, the only place where one is taken (FAPI 2.0 §5.3.4)."""
 
     async def __call__(self, request: HTTPConnection) -> str | None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if not scheme:
+        sent = request.headers.getlist("authorization")
+        if not sent:
             return None
+        if len(sent) > 1:
+            detail = "There must be one Authorization header, not several."
+            raise Unauthenticated(detail)
+        scheme, _, token = sent[0].partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             detail = "The Authorization header must be `Bearer <access token>`."
             raise Unauthenticated(detail)

@@ -7,9 +7,11 @@ It wraps from outside, so that an answer made by the framework's own last handle
 import re
 from collections.abc import Mapping
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from datahub.kernel.ids import new_id
+from datahub.kernel.rest.problems import TooLarge, problem
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Strict-Transport-Security": "max-age=31536000",
@@ -48,7 +50,29 @@ class Envelope:
                 message = {**message, "headers": [*message.get("headers", ()), *extra]}
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        is_replaced = False
+
+        async def send_problems(message: Message) -> None:
+            nonlocal is_replaced
+            if _is_framework_413(message):
+                is_replaced = True
+                answer = problem(
+                    Request(scope), TooLarge("The request body is larger than this address takes.")
+                )
+                await answer(scope, receive, send_with_headers)
+            elif not is_replaced:
+                await send_with_headers(message)
+
+        await self.app(scope, receive, send_problems)
+
+
+def _is_framework_413(message: Message) -> bool:
+    """Tell the answer that the framework itself gives, in plain text, to a Content-Length over the limit."""
+    return (
+        message["type"] == "http.response.start"
+        and message["status"] == 413  # noqa: PLR2004 — Content Too Large
+        and any(k == b"content-type" and v.startswith(b"text/plain") for k, v in message["headers"])
+    )
 
 
 def _trace_id(scope: Scope) -> str:
