@@ -1,5 +1,6 @@
 """REST routes of datasets and of the catalogue they make up."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -44,7 +45,7 @@ Ref = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,80}(/[a-z0-9-]{1,8
 DATASETS = "/v1/datasets"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Narrowing:
     """What the list is to be narrowed to; everything given must hold."""
 
@@ -52,9 +53,11 @@ class Narrowing:
         Line | None,
         Query(description="Words, or parts of them, that all stand in titles, descriptions or keywords."),
     ] = None
-    keyword: Annotated[list[Keyword] | None, Query(max_length=10, description="All of these.")] = None
-    theme: Annotated[list[ThemeCode] | None, Query(max_length=10, description="All of these.")] = None
-    language: Annotated[list[Language] | None, Query(max_length=10, description="All of these.")] = None
+    keyword: Annotated[list[Keyword], Query(default_factory=list, max_length=10, description="All of these.")]
+    theme: Annotated[list[ThemeCode], Query(default_factory=list, max_length=10, description="All of these.")]
+    language: Annotated[
+        list[Language], Query(default_factory=list, max_length=10, description="All of these.")
+    ]
     publisher: Annotated[Slug | None, Query(description="Id or short name of the organisation.")] = None
     ref: Annotated[Ref | None, Query(description="Id, or organisation/dataset by their short names.")] = None
     state: Annotated[DatasetState | None, Query(description="Drafts are seen by their own organisation.")] = (
@@ -69,10 +72,14 @@ class Narrowing:
 
     def filters(self) -> Filters:
         """Return the filters as queries take them."""
-        many = {TagField.KEYWORD: self.keyword, TagField.THEME: self.theme, TagField.LANGUAGE: self.language}
+        many: Mapping[TagField, Sequence[str]] = {
+            TagField.KEYWORD: self.keyword,
+            TagField.THEME: self.theme,
+            TagField.LANGUAGE: self.language,
+        }
         return Filters(
             words=rules.words_of(self.q or ""),
-            tags=[rules.tag(name, value) for name, values in many.items() for value in values or ()],
+            tags=[rules.tag(name, value) for name, values in many.items() for value in values],
             publisher=self.publisher,
             ref=self.ref,
             state=self.state,
