@@ -5,8 +5,9 @@ How to use it. `read_policy(document)` turns ODRL JSON-LD into a `Policy`, or ra
 unknown permits nothing. `Decision.permit` is the answer, `Decision.code` its stable code, `Decision.explanation(lang,
 view)` its sentence. When `Decision.permit_with_plan` is true, rows and columns are still open: data may flow through
 the policy's plan only. `render(policy, lang)` is the text people accept; `policy_hash(policy)` names the policy;
-`to_jsonld(policy)` writes it as DSP 2025-1 wants it;
-`plan(policy, facts, schema)` says which cells may leave and gives the SQL; `grants_nothing_beyond(a, b)` compares with proof; `fill_template(name, parameters)` makes a policy from a template.
+`to_jsonld(policy)` writes it as DSP 2025-1 wants it; `fill_template(name, parameters)` makes a policy from a template.
+`plan(policy, facts, schema)` says which cells of a table may leave, and `Plan.sql` gives the query.
+`grants_nothing_beyond(a, b)` and `hygiene(policy)` compare and check with proof (extra `analysis`).
 ODRL Information Model 2.2, W3C ODRL Formal Semantics draft, DSP 2025-1.
 """
 

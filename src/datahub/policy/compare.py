@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 
 from datahub.policy.evaluate import prepare
 from datahub.policy.facts import Facts
-from datahub.policy.model import Policy
+from datahub.policy.model import Fault, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +73,10 @@ def compatible(first: Policy, second: Policy) -> Comparison:
     mine, theirs = attempt.facts(model, first), attempt.facts(model, second)
     confirmed = prepare(first).permits(mine) and prepare(second).permits(theirs)
     return Comparison(holds=True, counterexample=mine) if confirmed else Comparison(None)
+
+
+def hygiene(policy: Policy) -> tuple[Fault, ...]:
+    """Return a finding per rule that can have no effect: contradiction, always-prohibited, shadowed, never-bites."""
+    from datahub.policy.static_checks import findings  # noqa: PLC0415
+
+    return tuple(findings(policy))

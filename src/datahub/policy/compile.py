@@ -5,7 +5,7 @@ law, held by differential tests: a cell is in the result of the plan's SQL exact
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from datahub.policy.evaluate import Check, PreparedRule, Truth, prepare
@@ -98,7 +98,8 @@ class Plan:
 
     cells: tuple[Cell, ...]
     groups: tuple[Groups, ...] = ()
-    limits: Mapping[str, int] | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    schema: Mapping[str, ColumnSort] = field(default_factory=dict)
 
     @property
     def rows(self) -> Residual:
@@ -109,6 +110,15 @@ class Plan:
     def columns(self) -> tuple[str, ...]:
         """The columns of which anything may leave."""
         return tuple(cell.column for cell in self.cells if cell.rows != FALSE)
+
+    def sql(self, table: str, facts: Facts, dialect: str = "duckdb") -> str:
+        """Return the query that gives exactly the cells that may leave, in `duckdb`, `postgres` or `spark`.
+
+        What a consumer filters on goes around this query, never into it: then a masked value cannot be found out.
+        """
+        from datahub.policy.sql import select, to_sql  # noqa: PLC0415 (only who compiles needs sqlglot)
+
+        return to_sql(select(self, table, self.schema, facts), dialect)
 
     @property
     def is_empty(self) -> bool:
@@ -131,7 +141,7 @@ def plan(policy: Policy, facts: Facts, schema: Mapping[str, ColumnSort]) -> Plan
     biting = [rule for rule in prepared.prohibitions if _may_bite(rule, facts)]
     cells = tuple(_cell(column, granting, biting, replace(facts, column=column), schema) for column in schema)
     grouped = (_groups(rule, duty, biting, facts, schema) for rule in granting if (duty := _grouping(rule)))
-    return Plan(cells, tuple(grouped), _limits(granting, facts))
+    return Plan(cells, tuple(grouped), _limits(granting, facts), dict(schema))
 
 
 def _may_grant(rule: PreparedRule, facts: Facts) -> bool:

@@ -7,7 +7,7 @@ comparison names the types it compares, so that no dialect chooses them.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from sqlglot import exp
 
@@ -27,8 +27,6 @@ from datahub.policy.compile import (
 from datahub.policy.facts import Facts
 from datahub.policy.model import Atom, Connective, Operator, Value
 from datahub.policy.registry import AGE, COLUMN
-
-Dialect: TypeAlias = Literal["duckdb", "postgres", "spark"]
 
 CONSENT: Final = "__consent"
 """The boolean column that the consent work joins to the table."""
@@ -185,7 +183,7 @@ def select(plan: Plan, table: str, schema: Mapping[str, ColumnSort], facts: Fact
     columns = [_expression(cell, rows, renderer, schema).as_(cell.column, quoted=True) for cell in shown]
     query = exp.select(*(columns or [exp.Null()])).from_(exp.table_(table, quoted=True))
     query = query.where(renderer.predicate(rows))
-    limit = (plan.limits or {}).get("rows")
+    limit = plan.limits.get("rows")
     return query if limit is None else query.limit(max(limit, 0))
 
 
@@ -263,7 +261,7 @@ def _measure(function: str, column: exp.Expr) -> exp.Expr:
     return _FUNCTIONS[function](this=inner)
 
 
-def to_sql(query: exp.Expr, dialect: Dialect = "duckdb") -> str:
+def to_sql(query: exp.Expr, dialect: str = "duckdb") -> str:
     """Write the syntax tree in a dialect; PostgreSQL hashes bytes, so text is encoded first."""
     tree = query.transform(_encoded) if dialect == "postgres" else query
     return tree.sql(dialect=dialect)

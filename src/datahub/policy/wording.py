@@ -195,7 +195,7 @@ def say_value(value: Value, sort: str, lang: Lang) -> str:
         case timedelta():
             return _say_duration(value, lang)
         case _:
-            if sort in {"purpose", "region"}:
+            if sort in {"purpose", "region"} and value in taxonomies()[sort]:
                 return f"{quote(taxonomies()[sort].label(value, lang))} ({value})"
             return quote(value)
 

@@ -31,12 +31,8 @@ _SAYINGS: Final = {
 }
 
 
-def hygiene(policy: Policy) -> tuple[Fault, ...]:
-    """Return what is wrong with a readable policy: a finding per rule that can have no effect."""
-    return tuple(_findings(policy))
-
-
-def _findings(policy: Policy) -> Iterator[Fault]:
+def findings(policy: Policy) -> Iterator[Fault]:
+    """Yield what is wrong with a readable policy."""
     attempt = Attempt((policy,))
     prepared = prepare(policy)
     permissions, prohibitions = list(attempt.permissions(prepared)), list(attempt.prohibitions(prepared))
