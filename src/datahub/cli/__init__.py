@@ -19,6 +19,10 @@ _COMMANDS = {
     "serve": ("datahub.cli.serve", "Run the exchange's HTTP server."),
     "worker": ("datahub.cli.serve", "Run what the clock and the outbox ask for."),
     "demo": ("datahub.cli.demo", "Tell the whole story with real calls on this machine."),
+    "policy": (
+        "datahub.cli.policy",
+        "Check, decide, explain and compare policies on files, without a server.",
+    ),
     "openapi": ("datahub.cli.setup", "Print the OpenAPI document."),
 }
 
