@@ -163,17 +163,10 @@ class Attempt:
                 if family == name and _is(model, variable)
             )
             names = frozenset(there)
-            if operand(name):
+            if ":" in name:
                 given["more"][name] = names
             else:
                 given[name] = names
-            if name == "recipient":
-                groups = (
-                    each
-                    for (family, each), held in self.encoder.names.items()
-                    if family == "groups" and _is(model, held)
-                )
-                given["groups"] = frozenset(groups)
             return
         if name in _MOMENTS:
             given[_MOMENTS[name]] = _moment(model, self.encoder.scalars[name])

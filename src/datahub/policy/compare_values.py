@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from datahub.policy.model import Atom, Operator, Value
 from datahub.policy.registry import LEVELS, Operand, compact
-from datahub.policy.values import is_unresolved, sort_of
+from datahub.policy.values import is_unresolved, sort_for
 from datahub.policy.vocabulary import Taxonomy, taxonomies
 
 Compare: TypeAlias = Callable[[object], bool | None]
@@ -32,9 +32,7 @@ _TREE = frozenset({Operator.IS_A, Operator.IS_PART_OF, Operator.HAS_PART})
 
 def comparison(operand: Operand, atom: Atom) -> Compare:
     """Return the test of one fact against the atom's constants."""
-    sort = operand.sort
-    if sort == "column":
-        sort = sort_of(atom.right[0]) if atom.right else "text"
+    sort = sort_for(operand, atom.right)
     if any(is_unresolved(value) for value in atom.right) or (sort == "event" and atom.operator in _ORDERED):
         return _never_known
     if sort in {"labels", "party", "event"}:

@@ -17,7 +17,7 @@ from datahub.policy.compare_values import comparison
 from datahub.policy.evaluate import DAY
 from datahub.policy.model import Atom, Connective, Constraint, Operator, Value
 from datahub.policy.registry import LEVELS, Operand, operand
-from datahub.policy.values import is_unresolved, sort_of
+from datahub.policy.values import is_unresolved, sort_for
 from datahub.policy.vocabulary import taxonomies
 
 Rails: TypeAlias = tuple[Any, Any]
@@ -78,7 +78,7 @@ class Encoder:
             raise LookupError(atom.left)
         if row.missing == "agreed":
             return (self.is_known("agreed") if agreed else NEVER), NEVER
-        sort = sort_of(atom.right[0]) if row.sort == "column" and atom.right else row.sort
+        sort = sort_for(row, atom.right)
         if any(is_unresolved(each) for each in atom.right) or (sort == "event" and atom.operator in _ORDER):
             return NEVER, NEVER
         if atom.anchor is not None:
@@ -160,14 +160,19 @@ class Encoder:
         """Return the variable that says whether a name is in a set-valued fact."""
         return self.names.setdefault((family, name), z3.Bool(f"{family} has {name}"))
 
+    def group(self, name: str) -> Any:
+        """Return the variable that says whether the recipient is in a group; who is in one is known to be."""
+        inside = self.named("groups", name)
+        self.axioms.append(z3.Implies(inside, self.is_known("groups")))
+        return inside
+
     def membership(self, row: Operand, atom: Atom) -> Rails:
         """Compare a set of names: the mentioned ones matter, others are like no mention."""
         family = row.fact if row.fact != "more" else row.name
         wanted = [self.named(family, str(each)) for each in atom.right]
         if family == "recipient" and atom.operator in _TREE:
             wanted = [
-                z3.Or(each, self.named("groups", str(name)))
-                for each, name in zip(wanted, atom.right, strict=True)
+                z3.Or(each, self.group(str(name))) for each, name in zip(wanted, atom.right, strict=True)
             ]
         if atom.operator in {Operator.NEQ, Operator.IS_NONE_OF}:
             holds = z3.Not(z3.Or(*wanted))
@@ -181,7 +186,7 @@ class Encoder:
             return ALWAYS, NEVER
         inside = self.named(family, name)
         if family == "recipient":
-            inside = z3.Or(inside, self.named("groups", name))
+            inside = z3.Or(inside, self.group(name))
         return settled(inside, self.is_known(family))
 
 

@@ -235,6 +235,11 @@ def sort_of(value: Value) -> str:
             return "text"
 
 
+def sort_for(operand: Operand, right: tuple[Value, ...]) -> str:
+    """Return the sort a comparison compares in: a column's is that of its constants, text when it has none."""
+    return operand.sort if operand.sort != "column" else sort_of(right[0]) if right else "text"
+
+
 def write_instant(value: datetime) -> str:
     """Write an instant as xsd:dateTime in UTC."""
     return value.isoformat().replace("+00:00", "Z")

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from datahub.policy.model import Atom, Connective, Kind, Operator, Timing, Value
 from datahub.policy.registry import AGE, COLUMN, Enforcement, Operand, operand
-from datahub.policy.values import sort_of
+from datahub.policy.values import sort_for
 from datahub.policy.vocabulary import taxonomies
 
 Lang: TypeAlias = Literal["nl", "en"]
@@ -211,11 +211,6 @@ def _say_duration(value: timedelta, lang: Lang) -> str:
     if rest or not said:
         said.append(f"{rest.normalize():f} {SECONDS[lang]}")
     return " ".join(said)
-
-
-def sort_for(row: Operand, right: tuple[Value, ...]) -> str:
-    """Return the sort an atom compares in: a column's sort is that of its constants."""
-    return row.sort if row.sort != "column" else sort_of(right[0]) if right else "text"
 
 
 def say_values(row: Operand, right: tuple[Value, ...], lang: Lang) -> str:
