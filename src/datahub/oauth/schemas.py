@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, model_validator
 
 from datahub.audit import Entry
-from datahub.kernel.rest import Line, Schema, Text, UtcInstant
+from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
 from datahub.oauth.jose import MAX_KEYS
 from datahub.oauth.models import Client, ClientSecret, ClientState, Profile, SigningKey
 from datahub.participants import Role
@@ -18,13 +18,13 @@ _EXAMPLE_KEY = {
 }
 
 
-class JwksIn(Schema):
+class JwksIn(SchemaIn):
     """A client's public keys (RFC 7517 §5): ES256 (P-256), PS256 (RSA from 2048 bits) or Ed25519."""
 
     keys: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_KEYS, examples=[[_EXAMPLE_KEY]])
 
 
-class ClientIn(Schema):
+class ClientIn(SchemaIn):
     """A client to be registered."""
 
     name: Line
@@ -39,7 +39,7 @@ class ClientIn(Schema):
     jwks: JwksIn | None = Field(default=None, description="Its public keys; for private_key_jwt only.")
 
 
-class ClientPatch(Schema):
+class ClientPatch(SchemaIn):
     """What may be changed of a client; absent fields stay."""
 
     name: Line | None = None
@@ -58,7 +58,7 @@ class ClientPatch(Schema):
         return self
 
 
-class SecretIn(Schema):
+class SecretIn(SchemaIn):
     """A secret to be made."""
 
     expires_at: UtcInstant | None = Field(
@@ -108,7 +108,7 @@ class ClientOut(Schema):
         return cls.model_validate(client.model_dump(exclude={"revision", "epoch"}) | {"secrets": shaped})
 
 
-class ClientTransitionIn(Schema):
+class ClientTransitionIn(SchemaIn):
     """One move of a client's life, asked for: disable or enable."""
 
     move: Line

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from datahub.audit import Entry
-from datahub.kernel.rest import Line, Schema, Slug, UtcInstant
+from datahub.kernel.rest import Line, Schema, SchemaIn, Slug, UtcInstant
 from datahub.participants.models import Participant, ParticipantState, Person, Role, Scheme, Webhook
 
 Email = Annotated[
@@ -21,7 +21,7 @@ WebUrl = Annotated[
 ]
 
 
-class ApplicationIn(Schema):
+class ApplicationIn(SchemaIn):
     """An organisation's application to join."""
 
     name: Line
@@ -33,7 +33,7 @@ class ApplicationIn(Schema):
     )
 
 
-class ParticipantPatch(Schema):
+class ParticipantPatch(SchemaIn):
     """What may be changed of an organisation; absent fields stay."""
 
     name: Line | None = None
@@ -75,7 +75,7 @@ class ParticipantOut(Schema):
         )
 
 
-class PersonIn(Schema):
+class PersonIn(SchemaIn):
     """Somebody who is to act for an organisation."""
 
     name: Line
@@ -83,12 +83,12 @@ class PersonIn(Schema):
     roles: list[Role] = Field(min_length=1, max_length=len(Role))
 
 
-class PersonPatch(Schema):
+class PersonPatch(SchemaIn):
     """What may be changed of a person; absent fields stay."""
 
     name: Line | None = None
     roles: list[Role] | None = Field(default=None, max_length=len(Role))
-    is_active: bool | None = None
+    is_active: StrictBool | None = None
 
 
 class PersonOut(Schema):
@@ -139,7 +139,7 @@ class HistoryOut(Schema):
     items: list[TransitionOut]
 
 
-class WebhookIn(Schema):
+class WebhookIn(SchemaIn):
     """An address to be told when something of the organisation's own has happened."""
 
     url: WebUrl = Field(description="https, port 443 or 8443, out in the open internet.")

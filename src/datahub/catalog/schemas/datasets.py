@@ -21,7 +21,7 @@ from datahub.catalog.schemas.parts import (
     TitleText,
 )
 from datahub.catalog.service.datasets import Description
-from datahub.kernel.rest import Schema, Slug, UtcInstant
+from datahub.kernel.rest import Schema, SchemaIn, Slug, UtcInstant
 
 # Texts in two languages and periods take two columns each: field → {part of the message: column of the row}.
 _SPLIT: Mapping[str, Mapping[str, str]] = {
@@ -34,7 +34,7 @@ _KEPT_AS_JSON = frozenset({"spatial", "contact", "columns"})
 _MAY_BE_NULL = frozenset({"spatial", "temporal", "frequency", "licence", "contact", "provenance", "columns"})
 
 
-class DatasetPatch(Schema):
+class DatasetPatch(SchemaIn):
     """What may be changed of a dataset: absent fields stay, given ones are replaced, null empties."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})

@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, RootModel, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    RootModel,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 from datahub.audit import Entry
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion, QuestionKind
 from datahub.catalog.rules.offers import OfferTerms, json_fault
-from datahub.kernel.rest import Line, Schema, Text, UtcInstant
+from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
 from datahub.policy import Template
 
 MAX_QUESTIONS = 50
@@ -25,7 +33,7 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_plain)]
 QuestionId = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]*$", max_length=60)]
 
 
-class WordsIn(Schema):
+class WordsIn(SchemaIn):
     """A text in Dutch, English or both; at least one."""
 
     nl: Line | None = None
@@ -39,16 +47,16 @@ class WordsIn(Schema):
         return self
 
 
-class QuestionIn(Schema):
+class QuestionIn(SchemaIn):
     """One question of the form that a requester fills in."""
 
     id: QuestionId
     label: WordsIn
     kind: QuestionKind = QuestionKind.TEXT
-    required: bool = False
+    required: StrictBool = False
 
 
-class OfferIn(Schema):
+class OfferIn(SchemaIn):
     """The terms of an offer: a template with its parameters, or a policy in ODRL JSON-LD; not both."""
 
     title: WordsIn
@@ -61,7 +69,7 @@ class OfferIn(Schema):
         max_length=MAX_QUESTIONS,
         description="ODRL constraints: a request for which all hold is approved at once. Absent: people decide.",
     )
-    approval_deadline_days: int = Field(
+    approval_deadline_days: StrictInt = Field(
         default=14, ge=1, le=365, description="Days the provider has to answer."
     )
 

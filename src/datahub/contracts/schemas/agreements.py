@@ -8,12 +8,12 @@ from pydantic import Field
 from datahub.audit import Entry
 from datahub.contracts.models import Agreement, AgreementState
 from datahub.contracts.rules.agreements import Standing, state_at, statement
-from datahub.kernel.rest import Schema, Text, UtcInstant
+from datahub.kernel.rest import Schema, SchemaIn, Text, UtcInstant
 
 AskedAgreementMove = Literal["suspend", "resume", "end", "revoke"]
 
 
-class AgreementMoveIn(Schema):
+class AgreementMoveIn(SchemaIn):
     """One move of an agreement's life, asked for."""
 
     move: AskedAgreementMove

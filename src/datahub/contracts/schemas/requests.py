@@ -18,7 +18,7 @@ from datahub.contracts.models import (
     Status,
 )
 from datahub.contracts.rules.negotiation import possible_moves, state_at
-from datahub.kernel.rest import Line, Schema, Text, UtcInstant
+from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
 
 PolicyHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Answer = bool | Annotated[float, Field(allow_inf_nan=False)] | Text | None
@@ -39,7 +39,7 @@ def _plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
 JsonObject = Annotated[dict[str, Any], AfterValidator(_plain)]
 
 
-class AccessRequestIn(Schema):
+class AccessRequestIn(SchemaIn):
     """An organisation's application to use a dataset under an offer."""
 
     offer_id: Line
@@ -55,7 +55,7 @@ class AccessRequestIn(Schema):
     comment: Text | None = None
 
 
-class RequestMoveIn(Schema):
+class RequestMoveIn(SchemaIn):
     """One move in a negotiation; which other fields it takes depends on the move."""
 
     move: AskedMove
@@ -159,7 +159,7 @@ class AccessRequestOut(Schema):
         )
 
 
-class CommentIn(Schema):
+class CommentIn(SchemaIn):
     """Something to say to the other side."""
 
     text: Text

@@ -3,6 +3,7 @@
 NL API Design Rules 2.1, RFC 9457 (problems), RFC 9110 (preconditions), RFC 6750 (bearer tokens).
 """
 
+from datahub.kernel.errors import Unauthenticated
 from datahub.kernel.rest.access import SCOPES, Door, allow, allow_anyone
 from datahub.kernel.rest.middleware import Envelope
 from datahub.kernel.rest.problems import (
@@ -10,7 +11,6 @@ from datahub.kernel.rest.problems import (
     NotAcceptable,
     RangeNotSatisfiable,
     TooLarge,
-    Unauthenticated,
     UnsupportedMediaType,
     install,
     problem,
@@ -23,6 +23,7 @@ from datahub.kernel.rest.schemas import (
     PageOut,
     ProblemOut,
     Schema,
+    SchemaIn,
     Slug,
     Text,
     TransitionIn,
@@ -45,6 +46,7 @@ __all__ = [
     "Replies",
     "Reply",
     "Schema",
+    "SchemaIn",
     "Slug",
     "StreamingReplies",
     "Text",

@@ -27,6 +27,12 @@ class Schema(BaseModel):
     )
 
 
+class SchemaIn(Schema):
+    """A REST message that comes in: each name in the one spelling of the API's description."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -87,7 +93,7 @@ def page_out(page: Page[Any], shape: Callable[[Any], Item]) -> PageOut[Item]:
     )
 
 
-class TransitionIn(Schema):
+class TransitionIn(SchemaIn):
     """One move of a thing's life, asked for."""
 
     move: Line
