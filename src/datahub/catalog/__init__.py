@@ -18,8 +18,8 @@ from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.catalog.objects import ObjectMissing, ObjectStore, StorageFailed
 from datahub.catalog.receive import digest_field
 from datahub.catalog.rules.offers import json_fault
-from datahub.catalog.service.offers import read_terms
 from datahub.catalog.service.storage import storage
+from datahub.catalog.service.terms import read_terms
 from datahub.catalog.store.datasets import dataset_by_id, find_dataset
 from datahub.catalog.store.offers import offer_by_id, offer_version, open_offers
 from datahub.catalog.store.versions import version_of

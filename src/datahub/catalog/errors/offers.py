@@ -31,3 +31,9 @@ class OfferMoveNotPossible(Conflict):
     """The offer's state, or that of its dataset, does not allow this move."""
 
     title = "Move not possible now"
+
+
+class ExamplesBroken(Conflict):
+    """The policy decides an example otherwise than it says; change the policy, or the example with it."""
+
+    title = "Policy breaks its examples"

@@ -54,7 +54,8 @@ class OfferVersion(SQLModel, table=True):
     """One version of an offer's terms; never changed once written.
 
     `policy` is the ODRL document as it was read; `policy_hash` its identity; the texts are generated from it.
-    `automatic` is an ODRL policy too: a request it permits needs no person.
+    `automatic` is an ODRL policy too: a request it permits needs no person. `examples` are attempts with the answer
+    that these terms must give; only the provider sees them.
     """
 
     __tablename__ = "offer_version"
@@ -71,5 +72,6 @@ class OfferVersion(SQLModel, table=True):
     labels: dict[str, str] = Field(sa_column=Column(db.Json, nullable=False))
     questions: list[dict[str, Any]] = Field(sa_column=Column(db.Json, nullable=False))
     automatic: dict[str, Any] | None = Field(default=None, sa_column=Column(db.Json))
+    examples: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(db.Json, nullable=False))
     deadline_days: int = Field(sa_column=Column(Integer, nullable=False))
     created_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.catalog.routes.linked import JSON, JSON_LD, LINKED, chosen, varied
 from datahub.catalog.schemas.offers import (
+    ExamplesOut,
     LinkedOut,
     OfferCheckOut,
     OfferHistoryOut,
@@ -16,8 +17,10 @@ from datahub.catalog.schemas.offers import (
     OfferTransitionOut,
     TemplateOut,
     TemplatesOut,
+    WrittenOfferOut,
 )
 from datahub.catalog.service import offers as service
+from datahub.catalog.service.terms import warnings_on
 from datahub.kernel.context import Context
 from datahub.kernel.rest import (
     PageOut,
@@ -48,7 +51,7 @@ def list_policy_templates(ctx: Anyone) -> TemplatesOut:
     return TemplatesOut(items=[TemplateOut.of(each) for each in templates()])
 
 
-@router.post(OFFERS, status_code=201, response_model=OfferOut)
+@router.post(OFFERS, status_code=201, response_model=WrittenOfferOut)
 def make_offer(
     datasetId: str,
     body: OfferIn,
@@ -62,8 +65,9 @@ def make_offer(
     reply.once(ctx)
     offer, version = service.make_offer(ctx, datasetId, body.terms(), is_check=is_check)
     if is_check:
-        return reply.read(OfferCheckOut.of(version))
-    return reply.created(ctx, OfferOut.of(offer, version), _where(offer), offer.revision)
+        return reply.read(OfferCheckOut.of(version, warnings_on(version)))
+    made = WrittenOfferOut.with_warnings(offer, version, warnings_on(version))
+    return reply.created(ctx, made, _where(offer), offer.revision)
 
 
 @router.get(OFFERS)
@@ -91,12 +95,21 @@ def get_offer_version(datasetId: str, offerId: str, version: Number, ctx: Anyone
     return _answer(reply, offer, terms, f"{offer.revision}.{terms.number}")
 
 
-@router.put(OFFERS + "/{offerId}", response_model=OfferOut)
+@router.get(OFFERS + "/{offerId}/examples")
+def list_offer_examples(datasetId: str, offerId: str, ctx: Publisher) -> ExamplesOut:
+    """Read the examples of your own offer: attempts, each with the answer its terms must give."""
+    return ExamplesOut(items=[dict(each) for each in service.examples_of(ctx, datasetId, offerId)])
+
+
+@router.put(OFFERS + "/{offerId}", response_model=WrittenOfferOut)
 def change_offer(datasetId: str, offerId: str, body: OfferIn, ctx: Publisher, reply: Replies) -> Response:
-    """Write the next version of an offer's terms; earlier versions stay as they are. Needs If-Match."""
+    """Write the next version of an offer's terms; earlier versions stay as they are. Needs If-Match.
+
+    Terms that break an example are refused, unless the examples are changed with them.
+    """
     reply.changing(service.offer_to_change(ctx, datasetId, offerId).revision)
     offer, version = service.change_offer(ctx, datasetId, offerId, body.terms())
-    return reply.read(OfferOut.of(offer, version), offer.revision)
+    return reply.read(WrittenOfferOut.with_warnings(offer, version, warnings_on(version)), offer.revision)
 
 
 @router.post(OFFERS + "/{offerId}/transitions", status_code=201, response_model=OfferOut)

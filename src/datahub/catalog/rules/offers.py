@@ -28,7 +28,8 @@ class OfferTerms:
     """What a publisher says an offer is: a template with parameters or a policy, and how requests are handled.
 
     `automatic`: ODRL constraints; a request for which all hold needs no person. None: a person decides.
-    `deadline_days`: how long the provider has to answer a request.
+    `deadline_days`: how long the provider has to answer a request. `examples`: attempts, each with the answer it must
+    get; None: those of the version before.
     """
 
     title: Mapping[str, str]
@@ -38,6 +39,7 @@ class OfferTerms:
     questions: Sequence[Mapping[str, Any]] = ()
     automatic: Sequence[Mapping[str, Any]] | None = None
     deadline_days: int = 14
+    examples: Sequence[Mapping[str, Any]] | None = None
 
 
 def may_see_offer(actor: Actor, offer: Offer) -> bool:

@@ -1,6 +1,6 @@
 """REST messages about offers and policy templates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -16,10 +16,12 @@ from pydantic import (
 from datahub.audit import Entry
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion, QuestionKind
 from datahub.catalog.rules.offers import OfferTerms, json_fault
+from datahub.kernel.errors import Fault
 from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
 from datahub.policy import Template
 
 MAX_QUESTIONS = 50
+MAX_EXAMPLES = 200
 
 
 def _plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -73,6 +75,13 @@ class OfferIn(SchemaIn):
         default=14, ge=1, le=365, description="Days the provider has to answer."
     )
 
+    examples: list[JsonObject] | None = Field(
+        default=None,
+        max_length=MAX_EXAMPLES,
+        description="Attempts, each with `expect` (`allow` or `deny`), and of `title`, `who`, `purpose`, `when`, `row`, "
+        "`column` and further facts what matters. Terms that break one are refused. Absent: those kept so far.",
+    )
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.template is None) == (self.policy is None):
@@ -93,6 +102,7 @@ class OfferIn(SchemaIn):
             questions=[q.model_dump(mode="json", exclude_none=True) for q in self.questions],
             automatic=self.automatic,
             deadline_days=self.approval_deadline_days,
+            examples=self.examples,
         )
 
 
@@ -141,6 +151,43 @@ class OfferOut(Schema):
         )
 
 
+class WarningOut(Schema):
+    """One rule that can have no effect, or why rules were not analysed."""
+
+    pointer: str
+    code: str
+    detail: str
+    remedy: str
+
+    @classmethod
+    def of(cls, fault: Fault) -> Self:
+        """Shape a finding."""
+        return cls(
+            pointer=fault.pointer,
+            code=fault.code,
+            detail=fault.detail,
+            remedy=str(fault.more.get("remedy", "")),
+        )
+
+
+class WrittenOfferOut(OfferOut):
+    """An offer as it was just written, with what its provider might want to know."""
+
+    warnings: list[WarningOut] = Field(description="Rules that can have no effect.")
+
+    @classmethod
+    def with_warnings(cls, offer: Offer, version: OfferVersion, warnings: Sequence[Fault]) -> Self:
+        """Shape the rows and the findings."""
+        shown = OfferOut.of(offer, version).model_dump()
+        return cls(**shown, warnings=[WarningOut.of(each) for each in warnings])
+
+
+class ExamplesOut(Schema):
+    """The examples that an offer's terms keep."""
+
+    items: list[dict[str, Any]]
+
+
 class LinkedOut(RootModel[dict[str, Any]]):
     """A document in JSON-LD."""
 
@@ -151,12 +198,17 @@ class OfferCheckOut(Schema):
     policy: dict[str, Any]
     text: dict[str, str]
     labels: dict[str, str]
+    warnings: list[WarningOut]
 
     @classmethod
-    def of(cls, version: OfferVersion) -> Self:
+    def of(cls, version: OfferVersion, warnings: Sequence[Fault]) -> Self:
         """Shape the terms that were checked."""
-        text = {"nl": version.text_nl, "en": version.text_en}
-        return cls(policy=version.policy, text=text, labels=version.labels)
+        return cls(
+            policy=version.policy,
+            text={"nl": version.text_nl, "en": version.text_en},
+            labels=version.labels,
+            warnings=[WarningOut.of(each) for each in warnings],
+        )
 
 
 class OfferTransitionOut(Schema):

@@ -1,34 +1,21 @@
 """The verbs on offers: make, change, open, close, read. A term that the exchange cannot place is never kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from datahub.audit import About, Entry, history, record
-from datahub.catalog.errors.offers import InvalidOffer, OfferNotFound, PolicyNotUsable
+from datahub.catalog.errors.offers import OfferNotFound
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.catalog.rules import offers as rules
 from datahub.catalog.rules.datasets import must_be_open
 from datahub.catalog.rules.offers import OfferTerms
 from datahub.catalog.service.datasets import get_dataset
+from datahub.catalog.service.terms import version_of_terms
 from datahub.catalog.store import offers as store
 from datahub.kernel.context import Context
-from datahub.kernel.errors import Fault
 from datahub.kernel.ids import new_id
 from datahub.kernel.outbox import announce
 from datahub.kernel.paging import Page, PageRequest
-from datahub.policy import Fault as PolicyFault
-from datahub.policy import (
-    Kind,
-    Policy,
-    PolicyFaults,
-    fill_template,
-    labels,
-    policy_hash,
-    read_policy,
-    render,
-    to_jsonld,
-)
 
 CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
 _MOVE_ACTIONS = tuple(f"offer.{verb}" for verb in ("make", "change", *rules.MOVES))
@@ -39,7 +26,8 @@ def make_offer(
 ) -> tuple[Offer, OfferVersion]:
     """Make a draft offer on a dataset; with `is_check` only say whether it could be made, and how it would read.
 
-    Raises DatasetNotFound, OfferNotYours, DatasetWithdrawn, PolicyNotUsable and InvalidOffer (all faults at once).
+    Raises DatasetNotFound, OfferNotYours, DatasetWithdrawn, PolicyNotUsable and InvalidOffer (all faults at once),
+    ExamplesBroken.
     """
     dataset = get_dataset(ctx, dataset_id)
     rules.must_offer_for(ctx.actor, dataset.provider_id)
@@ -53,7 +41,7 @@ def make_offer(
         created_at=ctx.now,
         changed_at=ctx.now,
     )
-    version = _version(ctx, offer, terms)
+    version = version_of_terms(ctx.now, offer, terms)
     if not is_check:
         ctx.session.add(offer)
         ctx.session.flush()
@@ -99,7 +87,8 @@ def change_offer(
 ) -> tuple[Offer, OfferVersion]:
     """Write the next version of an offer's terms; requests already made keep the version they were made on.
 
-    Raises OfferNotFound, OfferNotYours, DatasetWithdrawn, PolicyNotUsable and InvalidOffer (all faults at once).
+    Examples that are not sent stay and must hold. Raises OfferNotFound, OfferNotYours, DatasetWithdrawn, PolicyNotUsable
+    and InvalidOffer (all faults at once), ExamplesBroken.
     """
     offer = offer_to_change(ctx, dataset_id, offer_id)
     must_be_open(get_dataset(ctx, dataset_id))
@@ -107,7 +96,7 @@ def change_offer(
     offer.version += 1
     offer.revision += 1
     offer.changed_at = ctx.now
-    version = _version(ctx, offer, terms)
+    version = version_of_terms(ctx.now, offer, terms, before.examples)
     ctx.session.add(version)
     about = _about(offer, version, {"policyHashBefore": before.policy_hash})
     record(ctx, "offer.change", about)
@@ -137,85 +126,6 @@ def offer_history(ctx: Context, dataset_id: str, offer_id: str) -> Sequence[Entr
     return history(ctx, offer.id, _MOVE_ACTIONS)
 
 
-def read_terms(
-    uid: str, template: str | None, parameters: Mapping[str, Any], document: Mapping[str, Any] | None
-) -> tuple[Policy | None, list[Fault]]:
-    """Read the policy of an offer from a template or from ODRL; give it the identifier `uid`. Returns all faults.
-
-    The parties and the target are filled in when an agreement is made, so that an offer names none of them.
-    """
-    at = "/policy" if template is None else "/parameters"
-    try:
-        source = dict(document or {}) if template is None else fill_template(template, parameters)
-        source.pop("uid", None)
-        read = replace(read_policy({**source, "@id": uid}), kind=Kind.OFFER)
-        to_jsonld(replace(read, target=None), "catalog-offer")
-    except PolicyFaults as found:
-        return None, [_placed(fault, at) for fault in found.faults]
-    named = [name for name in ("target", "assigner", "assignee") if _names_party(read, name)]
-    if named:
-        sentence = (
-            "an offer leaves this out: the exchange fills it in at agreement; say who may with `recipient`"
-        )
-        return None, [Fault(f"{at}/{name}", sentence, "not-in-an-offer") for name in named]
-    return read, []
-
-
-def _names_party(policy: Policy, name: str) -> bool:
-    stated = (policy, *policy.permissions, *policy.prohibitions)
-    return any(getattr(each, name) is not None for each in stated)
-
-
-def _version(ctx: Context, offer: Offer, terms: OfferTerms) -> OfferVersion:
-    uid = f"urn:datahub:offer:{offer.id}:{offer.version}"
-    policy, faults = read_terms(uid, terms.template, terms.parameters, terms.policy)
-    automatic, more = _automatic(terms)
-    others = rules.question_faults(terms.questions)
-    if policy is None or faults or more:
-        raise PolicyNotUsable(
-            "The policy holds something the exchange cannot place; nothing was kept.",
-            faults=[*faults, *more, *others],
-        )
-    if others:
-        detail = "The offer's form cannot be right."
-        raise InvalidOffer(detail, faults=others)
-    return OfferVersion(
-        offer_id=offer.id,
-        number=offer.version,
-        title=dict(terms.title),
-        template=terms.template,
-        parameters=dict(terms.parameters),
-        policy=to_jsonld(policy, "catalog-offer"),
-        policy_hash=policy_hash(policy),
-        text_nl=render(policy, "nl"),
-        text_en=render(policy, "en"),
-        labels={term: str(label) for term, label in labels(policy).items()},
-        questions=[dict(question) for question in terms.questions],
-        automatic=automatic,
-        deadline_days=terms.deadline_days,
-        created_at=ctx.now,
-    )
-
-
-def _automatic(terms: OfferTerms) -> tuple[dict[str, Any] | None, list[Fault]]:
-    if terms.automatic is None:
-        return None, []
-    document = rules.automatic_policy(terms.automatic)
-    try:
-        read_policy(document)
-    except PolicyFaults as found:
-        faults = [_placed(fault, "") for fault in found.faults]
-        return None, [
-            replace(f, pointer=f.pointer.replace(rules.AUTOMATIC_AT, "/automatic", 1)) for f in faults
-        ]
-    return document, []
-
-
-def _placed(fault: PolicyFault, prefix: str) -> Fault:
-    pointer = fault.pointer if fault.code == "unknown-template" else prefix + fault.pointer
-    return Fault(pointer, fault.message, fault.code, {"remedy": fault.remedy})
-
-
 def offer_to_change(ctx: Context, dataset_id: str, offer_id: str) -> Offer:
     """Return an offer of the actor's own organisation, locked against others until the transaction ends.
 
@@ -224,6 +134,13 @@ def offer_to_change(ctx: Context, dataset_id: str, offer_id: str) -> Offer:
     offer, _ = get_offer(ctx, dataset_id, offer_id)
     rules.must_offer_for(ctx.actor, offer.provider_id)
     return store.offer_for_change(ctx.session, offer.id)
+
+
+def examples_of(ctx: Context, dataset_id: str, offer_id: str) -> Sequence[Mapping[str, Any]]:
+    """Return the examples that the current terms keep, to their provider. Raises OfferNotFound, OfferNotYours."""
+    offer, version = get_offer(ctx, dataset_id, offer_id)
+    rules.must_offer_for(ctx.actor, offer.provider_id)
+    return version.examples
 
 
 def linked(version: OfferVersion) -> dict[str, Any]:

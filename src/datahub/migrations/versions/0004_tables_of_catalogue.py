@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("labels", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("questions", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("automatic", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("examples", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("deadline_days", sa.Integer(), nullable=False),
         sa.Column("created_at", UTC_INSTANT, nullable=False),
         sa.ForeignKeyConstraint(["offer_id"], ["offer.id"], name=op.f("fk_offer_version_offer_id")),
