@@ -164,13 +164,13 @@ def _cell(
     facts: Facts,
     schema: Mapping[str, ColumnSort],
 ) -> Cell:
-    free = Not(join(Connective.OR, tuple(_residual_of(rule, facts, schema) for rule in biting)))
+    free = negated(join(Connective.OR, tuple(_residual_of(rule, facts, schema) for rule in biting)))
     raw: list[Residual] = []
     masked: dict[Mask, list[Residual]] = {}
     for rule in granting:
         if _grouping(rule):
             continue
-        rows = join(Connective.AND, (_residual_of(rule, facts, schema), negated(free.part)))
+        rows = when_true(join(Connective.AND, (_residual_of(rule, facts, schema), free)))
         mask = _mask(rule, column)
         (raw if mask is None else masked.setdefault(mask, [])).append(rows)
     layers = ((mask, join(Connective.OR, tuple(rows))) for mask, rows in masked.items())
@@ -206,7 +206,7 @@ def _groups(
     schema: Mapping[str, ColumnSort],
 ) -> Groups:
     prohibited = join(Connective.OR, tuple(_residual_of(each, facts, schema) for each in biting))
-    rows = join(Connective.AND, (_residual_of(rule, facts, schema), negated(prohibited)))
+    rows = when_true(join(Connective.AND, (_residual_of(rule, facts, schema), negated(prohibited))))
     minimum = max(
         (int(value) for value in duty.parameter("dh:minimumGroup") if isinstance(value, int)), default=2
     )
@@ -293,6 +293,16 @@ def _exactly_one(parts: tuple[Residual, ...]) -> Known:
     if truths.count(True) > 1:
         return FALSE
     return UNKNOWN if None in truths else Known(True in truths)
+
+
+def when_true(part: Residual) -> Residual:
+    """Drop what can never be true, where only truth counts: something unknown lets nothing leave."""
+    if isinstance(part, Join) and part.connective is Connective.OR:
+        return join(Connective.OR, tuple(when_true(each) for each in part.parts))
+    hopeless = part == UNKNOWN or (
+        isinstance(part, Join) and UNKNOWN in part.parts and part.connective is Connective.AND
+    )
+    return FALSE if hopeless else part
 
 
 def negated(part: Residual) -> Residual:
