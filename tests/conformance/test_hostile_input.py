@@ -255,6 +255,23 @@ def test_every_place_of_an_id_is_attacked_here(world: World) -> None:
     assert all(path.count("/") in shaped for path in reading)
 
 
+def test_what_cannot_be_emptied_is_not_emptied(world: World) -> None:
+    """The fault points at the field, and the API's description does not offer null for it."""
+    schemas = world.hub.app.state.openapi_full["components"]["schemas"]
+    for path, schema in {
+        "/v1/participants/{provider}": "ParticipantPatch",
+        "/v1/participants/{provider}/people/{person}": "PersonPatch",
+        "/v1/clients/{client}": "ClientPatch",
+        "/v1/datasets/{draft}": "DatasetPatch",
+    }.items():
+        for name, described in schemas[schema]["properties"].items():
+            answer = world.call("provider", "PATCH", path, json={name: None}, headers={"If-Match": "*"})
+            is_offered = {"type": "null"} in described.get("anyOf", ())
+            assert answer.status_code == (200 if is_offered else 400), (path, name)
+            if not is_offered:
+                assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"/{name}"]
+
+
 def test_numbers_and_truth_values_are_written_as_such(world: World) -> None:
     offer = {"title": {"en": "N"}, "template": "open"}
     for more in (

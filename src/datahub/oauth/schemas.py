@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from datahub.audit import Entry
-from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
+from datahub.kernel.rest import Kept, Line, Schema, SchemaIn, Text, UtcInstant
 from datahub.oauth.jose import MAX_KEYS
 from datahub.oauth.models import Client, ClientSecret, ClientState, Profile, SigningKey
 from datahub.participants import Role
@@ -42,19 +42,17 @@ class ClientIn(SchemaIn):
 class ClientPatch(SchemaIn):
     """What may be changed of a client; absent fields stay."""
 
-    name: Line | None = None
-    roles: list[Role] | None = Field(default=None, min_length=1, max_length=len(Role))
-    jwks: JwksIn | None = Field(default=None, description="Replaces all keys; list old and new to rotate.")
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    name: Kept[Line] = None
+    roles: Kept[list[Role]] = Field(default=None, min_length=1, max_length=len(Role))
+    jwks: Kept[JwksIn] = Field(default=None, description="Replaces all keys; list old and new to rotate.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.model_fields_set:
             msg = "name at least one field to change"
             raise ValueError(msg)
-        for name in self.model_fields_set:
-            if getattr(self, name) is None:
-                msg = f"{name} cannot be null"
-                raise ValueError(msg)
         return self
 
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, StrictBool, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from datahub.audit import Entry
-from datahub.kernel.rest import Line, Schema, SchemaIn, Slug, UtcInstant
+from datahub.kernel.rest import Kept, Line, Schema, SchemaIn, Slug, UtcInstant
 from datahub.participants.models import Participant, ParticipantState, Person, Role, Scheme, Webhook
 
 Email = Annotated[
@@ -36,20 +36,16 @@ class ApplicationIn(SchemaIn):
 class ParticipantPatch(SchemaIn):
     """What may be changed of an organisation; absent fields stay."""
 
-    name: Line | None = None
-    contact_email: Email | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    name: Kept[Line] = None
+    contact_email: Kept[Email] = None
     website: WebUrl | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if not self.model_fields_set:
             msg = "name at least one field to change"
-            raise ValueError(msg)
-        nulled = [
-            n for n in ("name", "contact_email") if n in self.model_fields_set and getattr(self, n) is None
-        ]
-        if nulled:
-            msg = f"{nulled[0]} cannot be null"
             raise ValueError(msg)
         return self
 
@@ -86,9 +82,9 @@ class PersonIn(SchemaIn):
 class PersonPatch(SchemaIn):
     """What may be changed of a person; absent fields stay."""
 
-    name: Line | None = None
-    roles: list[Role] | None = Field(default=None, max_length=len(Role))
-    is_active: StrictBool | None = None
+    name: Kept[Line] = None
+    roles: Kept[list[Role]] = Field(default=None, max_length=len(Role))
+    is_active: Kept[StrictBool] = None
 
 
 class PersonOut(Schema):

@@ -21,7 +21,7 @@ from datahub.catalog.schemas.parts import (
     TitleText,
 )
 from datahub.catalog.service.datasets import Description
-from datahub.kernel.rest import Schema, SchemaIn, Slug, UtcInstant
+from datahub.kernel.rest import Kept, Schema, SchemaIn, Slug, UtcInstant
 
 # Texts in two languages and periods take two columns each: field → {part of the message: column of the row}.
 _SPLIT: Mapping[str, Mapping[str, str]] = {
@@ -31,7 +31,6 @@ _SPLIT: Mapping[str, Mapping[str, str]] = {
     "temporal": {"start": "temporal_start", "end": "temporal_end"},
 }
 _KEPT_AS_JSON = frozenset({"spatial", "contact", "columns"})
-_MAY_BE_NULL = frozenset({"spatial", "temporal", "frequency", "licence", "contact", "provenance", "columns"})
 
 
 class DatasetPatch(SchemaIn):
@@ -39,21 +38,21 @@ class DatasetPatch(SchemaIn):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    title: TitleText | None = None
-    description: LongText | None = None
-    keywords: Annotated[list[Keyword], Field(max_length=50), Distinct] | None = None
-    themes: Annotated[list[ThemeCode], Field(max_length=20), Distinct] | None = Field(
+    title: Kept[TitleText] = None
+    description: Kept[LongText] = None
+    keywords: Kept[Annotated[list[Keyword], Field(max_length=50), Distinct]] = None
+    themes: Kept[Annotated[list[ThemeCode], Field(max_length=20), Distinct]] = Field(
         default=None, description="EU data themes by code, or IRIs of other lists.", examples=[["SOCI"]]
     )
-    languages: Annotated[list[Language], Field(max_length=len(Language)), Distinct] | None = None
-    conforms_to: Annotated[list[Iri], Field(max_length=20), Distinct] | None = None
+    languages: Kept[Annotated[list[Language], Field(max_length=len(Language)), Distinct]] = None
+    conforms_to: Kept[Annotated[list[Iri], Field(max_length=20), Distinct]] = None
     spatial: Spatial | None = None
     temporal: Temporal | None = None
     frequency: Frequency | None = None
     licence: Iri | None = Field(
         default=None, examples=["http://publications.europa.eu/resource/authority/licence/CC_BY_4_0"]
     )
-    access_rights: AccessRights | None = None
+    access_rights: Kept[AccessRights] = None
     contact: Contact | None = None
     provenance: LongText | None = Field(default=None, description="Where the data comes from.")
     columns: Columns | None = Field(
@@ -61,13 +60,9 @@ class DatasetPatch(SchemaIn):
     )
 
     @model_validator(mode="after")
-    def _something_and_no_null(self) -> Self:
+    def _something(self) -> Self:
         if not self.model_fields_set:
             msg = "name at least one field to change"
-            raise ValueError(msg)
-        nulled = [n for n in self.model_fields_set if getattr(self, n) is None and n not in _MAY_BE_NULL]
-        if nulled:
-            msg = f"{', '.join(sorted(nulled))}: cannot be null"
             raise ValueError(msg)
         return self
 

@@ -19,6 +19,7 @@ from datahub.kernel.rest.problems import (
 from datahub.kernel.rest.query import Paging
 from datahub.kernel.rest.reply import Replay, Replies, Reply, StreamingReplies, replay
 from datahub.kernel.rest.schemas import (
+    Kept,
     Line,
     PageOut,
     ProblemOut,
@@ -36,6 +37,7 @@ __all__ = [
     "Door",
     "Envelope",
     "InsufficientScope",
+    "Kept",
     "Line",
     "NotAcceptable",
     "PageOut",

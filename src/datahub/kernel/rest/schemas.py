@@ -12,9 +12,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     StringConstraints,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from datahub.kernel.paging import Page
 
@@ -76,6 +79,31 @@ Line = Annotated[
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 
 Item = TypeVar("Item")
+
+
+class _NotNull:
+    """Null is no value here: refused, and not in the API's description either."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_given, handler(source))
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        described = handler(schema)
+        options = [each for each in described.pop("anyOf", ()) if each != {"type": "null"}]
+        return described | (options[0] if len(options) == 1 else {"anyOf": options} if options else {})
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        msg = "cannot be null; leave it out to keep it as it is"
+        raise ValueError(msg)
+    return value
+
+
+# A field of a change that may be left out (it is None then) but not be emptied.
+Kept = Annotated[Item | None, _NotNull()]
 
 
 class PageOut(Schema, Generic[Item]):
