@@ -64,7 +64,7 @@ class Caller:
         self, issuer: str, scope: str = "", details: Sequence[Mapping[str, Any]] = ()
     ) -> dict[str, str]:
         """Return the form that asks for a token."""
-        form = {"grant_type": "client_credentials"}
+        form = {"grant_type": "client_credentials", "client_id": self.client_id}
         if scope:
             form["scope"] = scope
         if details:

@@ -61,6 +61,7 @@ class Stage:
 
     def note(self, text: str) -> None:
         """Say something between the calls."""
+        self._out.print()
         self._indented(Text(text), 2)
 
     def call(self, who: str, method: str, path: str, body: str = "") -> None:

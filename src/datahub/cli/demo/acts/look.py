@@ -60,6 +60,7 @@ def _counts(tell: Teller, cast: Cast) -> None:
     rows = [
         [cast.name_of(each.get("consumer")), _purpose(each.get("purpose")), *(f"{each[n]:,}" for n in names)]
         for each in answer.json["items"]
+        if each["denied"] or each["finished"]
     ]
     tell.stage.table(("consumer", "purpose", *names), rows, right=names)
 
