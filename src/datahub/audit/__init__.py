@@ -8,6 +8,7 @@ from datahub.audit.errors import LogUnavailable
 from datahub.audit.models import Decision, Entry, Outcome, append_only_ddl
 from datahub.audit.service import (
     About,
+    decisions_on,
     history,
     is_recorded,
     own_transaction,
@@ -24,6 +25,7 @@ __all__ = [
     "LogUnavailable",
     "Outcome",
     "append_only_ddl",
+    "decisions_on",
     "history",
     "is_recorded",
     "own_transaction",

@@ -158,6 +158,13 @@ def permits_without_outcome(
     return store.permits_without_outcome(ctx.session, action, since, until, limit)
 
 
+def decisions_on(
+    ctx: Context, dataset_id: str, action: str, since: datetime, limit: int
+) -> Sequence[Decision]:
+    """Return the newest decisions on attempts at an action on a dataset; the caller checks who may see them."""
+    return store.decisions_on(ctx.session, dataset_id, action, since, limit)
+
+
 def list_entries(
     ctx: Context, wanted: EntryFilter, request: PageRequest, *, is_oldest_first: bool, reason: str | None
 ) -> Page[Entry]:

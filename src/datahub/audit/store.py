@@ -84,6 +84,18 @@ def decision_by_id(session: Session, decision_id: str) -> Decision | None:
     return session.get(Decision, decision_id)
 
 
+def decisions_on(
+    session: Session, dataset_id: str, action: str, since: datetime, limit: int
+) -> Sequence[Decision]:
+    """Return the newest decisions on attempts at an action on a dataset, made at `since` or later."""
+    found = (
+        select_rows(Decision)
+        .join(Entry, col(Entry.decision_id) == col(Decision.id))
+        .where(Entry.dataset_id == dataset_id, Entry.action == action, col(Entry.at) >= since)
+    )
+    return session.exec(found.order_by(col(Entry.id).desc()).limit(limit)).all()
+
+
 def entries_page(
     ctx: Context, actor: Actor, wanted: EntryFilter, request: PageRequest, *, is_oldest_first: bool
 ) -> Page[Entry]:

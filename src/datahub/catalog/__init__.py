@@ -17,7 +17,8 @@ from datahub.catalog.models import (
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.catalog.objects import ObjectMissing, ObjectStore, StorageFailed
 from datahub.catalog.receive import digest_field
-from datahub.catalog.rules.offers import json_fault
+from datahub.catalog.rules.offers import json_fault, must_offer_for
+from datahub.catalog.service.offers import get_offer
 from datahub.catalog.service.storage import storage
 from datahub.catalog.service.terms import read_terms
 from datahub.catalog.store.datasets import dataset_by_id, find_dataset
@@ -43,7 +44,9 @@ __all__ = [
     "dataset_by_id",
     "digest_field",
     "find_dataset",
+    "get_offer",
     "json_fault",
+    "must_offer_for",
     "offer_by_id",
     "offer_version",
     "open_offers",

@@ -19,7 +19,7 @@ from datahub.contracts.models import (
 from datahub.kernel.context import Actor, Context
 from datahub.kernel.ids import is_id
 from datahub.kernel.paging import Page, PageRequest, SortKey, read_page
-from datahub.participants import Role
+from datahub.participants import Participant, ParticipantState, Role
 
 _OPEN = (NegotiationState.REQUESTED, NegotiationState.OFFERED)
 _ALIVE = (AgreementState.ACTIVE, AgreementState.SUSPENDED)
@@ -162,3 +162,24 @@ def holders_of(session: Session, dataset_id: str) -> Sequence[str]:
         Agreement.dataset_id == dataset_id, col(Agreement.state).in_(_ALIVE)
     )
     return session.exec(found.distinct()).all()
+
+
+def living_agreements(session: Session, offer_id: str, limit: int) -> Sequence[Agreement]:
+    """Return the agreements made under an offer that may still be used, newest first."""
+    found = select(Agreement).where(Agreement.offer_id == offer_id, col(Agreement.state).in_(_ALIVE))
+    return session.exec(found.order_by(col(Agreement.id).desc()).limit(limit)).all()
+
+
+def purposes_seen(session: Session, dataset_id: str) -> Sequence[str | None]:
+    """Return the purposes for which anybody has ever asked for a dataset."""
+    return session.exec(
+        select(AccessRequest.purpose).where(AccessRequest.dataset_id == dataset_id).distinct()
+    ).all()
+
+
+def who_might_ask(session: Session, provider_id: str, limit: int) -> Sequence[Participant]:
+    """Return admitted organisations other than the provider, oldest first."""
+    found = select(Participant).where(
+        Participant.state == ParticipantState.ADMITTED, Participant.id != provider_id
+    )
+    return session.exec(found.order_by(col(Participant.id)).limit(limit)).all()

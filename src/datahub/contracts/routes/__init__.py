@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from datahub.contracts.routes import agreements, requests
+from datahub.contracts.routes import agreements, preview, requests
 
 router = APIRouter()
 router.include_router(requests.router)
 router.include_router(agreements.router)
+router.include_router(preview.router)
