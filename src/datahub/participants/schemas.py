@@ -12,12 +12,13 @@ Email = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
-        pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$",
+        pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]+\.[^@\s\x00-\x1f\x7f-\x9f]+$",
         max_length=320,
     ),
 ]
 WebUrl = Annotated[
-    str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", max_length=2000)
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00-\x1f\x7f-\x9f]+$", max_length=2000),
 ]
 
 

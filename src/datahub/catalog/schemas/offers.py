@@ -8,7 +8,6 @@ from pydantic import (
     Field,
     RootModel,
     StrictBool,
-    StrictInt,
     StringConstraints,
     model_validator,
 )
@@ -17,7 +16,7 @@ from datahub.audit import Entry
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion, QuestionKind
 from datahub.catalog.rules.offers import OfferTerms, json_fault
 from datahub.kernel.errors import Fault
-from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
+from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant, Whole
 from datahub.policy import Template
 
 MAX_QUESTIONS = 50
@@ -71,7 +70,7 @@ class OfferIn(SchemaIn):
         max_length=MAX_QUESTIONS,
         description="ODRL constraints: a request for which all hold is approved at once. Absent: people decide.",
     )
-    approval_deadline_days: StrictInt = Field(
+    approval_deadline_days: Whole = Field(
         default=14, ge=1, le=365, description="Days the provider has to answer."
     )
 

@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema
 
 from datahub.catalog.ingest import ColumnType
 from datahub.catalog.models import Theme, authority_iri
-from datahub.kernel.rest import Line, Schema, Text
+from datahub.kernel.rest import Described, Line, Schema, Text
 
 MAX_COLUMNS = 2000
 _IRI = r"^(https?://|urn:)[^\x00-\x20\x7f<>\"{}|\\^`]+$"
@@ -57,14 +57,19 @@ def _distinct(values: list[str]) -> list[str]:
 
 
 Iri = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_IRI, max_length=400)]
-ThemeCode = Annotated[str, StringConstraints(strip_whitespace=True, max_length=400), AfterValidator(_theme)]
+ThemeCode = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=400),
+    AfterValidator(_theme),
+    Described({"pattern": f"^({'|'.join(Theme)})$|{_IRI}"}),
+]
 Keyword = Annotated[Line, StringConstraints(max_length=100)]
 PlainDate = Annotated[date, BeforeValidator(_only_a_date)]
 Email = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
-        pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$",
+        pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]+\.[^@\s\x00-\x1f\x7f-\x9f]+$",
         max_length=320,
     ),
 ]

@@ -18,13 +18,14 @@ from datahub.contracts.models import (
     Status,
 )
 from datahub.contracts.rules.negotiation import possible_moves, state_at
-from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
+from datahub.kernel.rest import Described, Line, Schema, SchemaIn, Text, UtcInstant
 
 PolicyHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Answer = bool | Annotated[float, Field(allow_inf_nan=False)] | Text | None
 Answers = Annotated[
     dict[Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]*$", max_length=60)], Answer],
     Field(max_length=50),
+    Described({"additionalProperties": False}),
 ]
 AskedMove = Literal["approve", "return", "reject", "counter", "accept", "withdraw"]
 

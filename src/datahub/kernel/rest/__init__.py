@@ -19,6 +19,7 @@ from datahub.kernel.rest.problems import (
 from datahub.kernel.rest.query import Paging
 from datahub.kernel.rest.reply import Replay, Replies, Reply, StreamingReplies, replay
 from datahub.kernel.rest.schemas import (
+    Described,
     Kept,
     Line,
     PageOut,
@@ -29,11 +30,13 @@ from datahub.kernel.rest.schemas import (
     Text,
     TransitionIn,
     UtcInstant,
+    Whole,
     page_out,
 )
 
 __all__ = [
     "SCOPES",
+    "Described",
     "Door",
     "Envelope",
     "InsufficientScope",
@@ -57,6 +60,7 @@ __all__ = [
     "Unauthenticated",
     "UnsupportedMediaType",
     "UtcInstant",
+    "Whole",
     "allow",
     "allow_anyone",
     "install",

@@ -25,6 +25,7 @@ _REFUSALS: Mapping[str, str] = {
     "401": "An access token is needed, or the one sent is not good.",
     "403": "Not allowed to this actor.",
     "404": "It does not exist, or the actor may not see it.",
+    "406": "None of the media types asked for can be given.",
     "409": "The state does not allow it.",
     "410": "It has ended for good.",
     "412": "It has changed since it was read.",
@@ -143,6 +144,8 @@ def _refusals_of(path: str, method: str, operation: Mapping[str, Any], *, is_ope
         yield "403"
     if "{" in path:
         yield "404"
+    if method == "get" and len(operation["responses"]["200"].get("content", {})) > 1:
+        yield "406"
     if method in ("post", "put", "patch", "delete"):
         yield from ("403", "404", "409", "413", "503")
     if method in ("put", "patch", "delete"):

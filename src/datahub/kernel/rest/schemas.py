@@ -1,7 +1,7 @@
 """What every REST schema shares: camelCase on the wire, unknown fields refused, instants in UTC with `Z`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -67,17 +67,45 @@ def _no_control(text: str) -> str:
     return text
 
 
+class Described:
+    """Adds to the API's description of a type what its own validator holds, so that nobody has to try it out."""
+
+    def __init__(self, more: Mapping[str, Any]) -> None:
+        """Keep the members to add to the JSON Schema."""
+        self._more = more
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), **self._more}
+
+
+_NOT_BLANK = Described({"pattern": r"\S"})
 UtcInstant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_utc)]
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
     AfterValidator(_no_control),
+    _NOT_BLANK,
 ]
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(_no_control)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300),
+    AfterValidator(_no_control),
+    _NOT_BLANK,
 ]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 
+
+def _a_number(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        msg = "must be written as a number"
+        raise ValueError(msg)  # noqa: TRY004 — Pydantic reports ValueError as a fault
+    return value
+
+
+# A whole number, not "5" and not true; 5.0 is one (JSON Schema 2020-12 §4.2.3).
+Whole = Annotated[int, BeforeValidator(_a_number)]
 Item = TypeVar("Item")
 
 
@@ -128,8 +156,10 @@ class TransitionIn(SchemaIn):
     reason: Text | None = None
 
 
-class FaultOut(Schema):
-    """One thing wrong in what was sent."""
+class FaultOut(BaseModel):
+    """One thing wrong in what was sent; some kinds say more, e.g. the line of a file."""
+
+    model_config = ConfigDict(extra="allow")
 
     pointer: str = Field(description="JSON pointer into the body, or /query/…, /path/…, /header/….")
     detail: str
