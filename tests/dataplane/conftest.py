@@ -51,9 +51,9 @@ class World:
         )
         return opened
 
-    def agreement(self, dataset_id: str, **more: Any) -> str:
+    def agreement(self, dataset_id: str, offer: dict[str, Any] | None = None, **more: Any) -> str:
         """Go all the way to an agreement for research; return its id."""
-        offer = self.offer(dataset_id)
+        offer = offer or self.offer(dataset_id)
         body = {"offerId": offer["id"], "agreesTo": offer["policyHash"], "purpose": RESEARCH} | more
         asked = self.consumer.done("POST", "/v1/access-requests", 201, json=body)
         where = f"/v1/access-requests/{asked['id']}/transitions"

@@ -1,5 +1,7 @@
 """A scan over one stored Parquet table: which columns, which rows; planned and checked before anything is sent.
 
+Where only part of a table may leave, a query says which (the release); columns and filters then choose from its result.
+
 Filters are read as values of their column's type and stand as escaped literals in a query built as a tree. They are
 not bound as parameters, because the engine then keeps the whole result in memory instead of streaming it.
 """
@@ -25,6 +27,7 @@ from sqlglot import exp
 
 MEMORY_LIMIT = "512MB"
 _SOURCE = "source"
+_RELEASED = "released"
 _DECIMAL_DIGITS = 38
 
 Value = str | bool | int | float | Decimal | date | time | datetime
@@ -84,6 +87,8 @@ class Scan:
     """Rows stored, before any filter."""
     is_whole: bool
     """Every column in stored order and no filter: as Parquet, the stored bytes themselves are the answer."""
+    release: str | None = None
+    """The query over the table that gives what may leave of it; None: all of it."""
 
     @contextmanager
     def batches(
@@ -94,22 +99,34 @@ class Scan:
         `outputs` replace the plain columns. Row order is the stored order. Memory does not grow with the table.
         """
         chosen = outputs or [exp.column(name, quoted=True) for name in self.columns]
-        table: exp.Expr = exp.to_table(_SOURCE)
-        if isinstance(self.source, Path):
-            table = exp.Table(
-                this=exp.Anonymous(this="read_parquet", expressions=[exp.Literal.string(str(self.source))])
-            )
-        query = exp.Select(expressions=list(chosen)).from_(table)
-        for condition in self.conditions:
-            query = query.where(condition)
         with _engine(self.source, threads) as connection:
-            if not isinstance(self.source, Path):
-                connection.register(_SOURCE, _dataset(self.source))
+            query = exp.Select(expressions=list(chosen)).from_(_table(connection, self.source, self.release))
+            for condition in self.conditions:
+                query = query.where(condition)
             ending = _Ending(connection)
             try:
                 yield connection.sql(query.sql("duckdb")).to_arrow_reader(rows), ending.interrupt
             finally:
                 ending.is_over()
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection, source: Path | pa.NativeFile, release: str | None
+) -> exp.Expr:
+    """Return what to select from: the stored table, or what of it may leave."""
+    if not isinstance(source, Path):
+        connection.register(_SOURCE, _dataset(source))
+        stored: exp.Expr = exp.to_table(_SOURCE)
+    else:
+        file = exp.Literal.string(str(source))
+        stored = exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[file]))
+    if release is None:
+        return stored
+    if isinstance(source, Path):
+        everything = exp.Select(expressions=[exp.Star()]).from_(stored)
+        connection.execute(f"CREATE TEMP VIEW {_SOURCE} AS {everything.sql('duckdb')}")
+    connection.execute(f"CREATE TEMP VIEW {_RELEASED} AS {release}")
+    return exp.to_table(_RELEASED)
 
 
 class _Ending:
@@ -130,11 +147,21 @@ class _Ending:
 
 
 def plan_scan(
-    source: Path | pa.NativeFile, *, fields: Sequence[str] | None = None, filters: Sequence[Filter] = ()
+    source: Path | pa.NativeFile,
+    *,
+    fields: Sequence[str] | None = None,
+    filters: Sequence[Filter] = (),
+    release: Callable[[str], str] | None = None,
 ) -> Scan:
-    """Check fields and filters against the stored table's footer; raises ScanFaults with all that is wrong."""
+    """Check fields and filters against the stored table's footer; raises ScanFaults with all that is wrong.
+
+    `release` gives, for a table's name, the query of what may leave of it; a column that it hides is an unknown one.
+    """
     with pq.ParquetFile(source) as stored:
         schema, row_count = stored.schema_arrow, stored.metadata.num_rows
+    released: str | None = None
+    if release is not None:
+        released, schema = _typed(release(_SOURCE), schema)
     faults: list[ScanFault] = []
     names = tuple(schema.names)
     chosen = tuple(fields) if fields is not None else names
@@ -160,7 +187,33 @@ def plan_scan(
     if faults:
         raise ScanFaults(faults)
     out = pa.schema([schema.field(name) for name in chosen])
-    return Scan(source, chosen, out, tuple(conditions), row_count, chosen == names and not conditions)
+    is_whole = released is None and chosen == names and not conditions
+    return Scan(source, chosen, out, tuple(conditions), row_count, is_whole, released)
+
+
+def _typed(release: str, stored: pa.Schema) -> tuple[str, pa.Schema]:
+    """Return a release with the columns that it empties in their stored type, and its schema; reads no data."""
+    with duckdb.connect(config={"python_enable_replacements": False}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register(_SOURCE, stored.empty_table())
+        table, given = connection.table(_SOURCE), connection.sql(release)
+        types = {name: str(each) for name, each in zip(table.columns, table.types, strict=True)}
+        untyped = {name for name, each in zip(given.columns, given.types, strict=True) if each.id == _UNTYPED}
+        if untyped:
+            columns = [
+                f"CAST(NULL AS {types[name]}) AS {_quoted(name)}" if name in untyped else _quoted(name)
+                for name in given.columns
+            ]
+            release = f"SELECT {', '.join(columns)} FROM ({release})"  # noqa: S608 — quoted names, the engine's own types
+            given = connection.sql(release)
+        return release, given.to_arrow_table().schema
+
+
+_UNTYPED = "null"
+
+
+def _quoted(name: str) -> str:
+    return exp.column(name, quoted=True).sql("duckdb")
 
 
 class _Unfit(Exception):  # noqa: N818 — becomes a ScanFault

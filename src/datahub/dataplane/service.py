@@ -10,6 +10,7 @@ from datahub.dataplane.errors import DataUnavailable, FileNotInVersion, InvalidD
 from datahub.dataplane.formats import TableFormat
 from datahub.dataplane.scan import Filter, Scan, ScanFaults, plan_scan
 from datahub.kernel.errors import Fault
+from datahub.transfers import Release
 
 _PLAIN_TYPE = "application/octet-stream"
 
@@ -55,25 +56,45 @@ class Computed:
         return self.scan.columns
 
 
-def shape(store: ObjectStore, wish: Wish, version: DatasetVersion) -> Stored | Computed:
-    """Return what answers a wish. Raises InvalidDataQuery, FileNotInVersion, DataUnavailable, NotAcceptable."""
-    return _table(store, wish, version) if version.object_key else _file(wish, version)
+def shape(
+    store: ObjectStore, wish: Wish, version: DatasetVersion, release: Release | None = None
+) -> Stored | Computed:
+    """Return what answers a wish; with a release, only what it lets leave: a hidden column is an unknown one.
+
+    Raises InvalidDataQuery, FileNotInVersion, DataUnavailable, NotAcceptable.
+    """
+    if version.object_key:
+        return _table(store, wish, version, release)
+    assert release is None  # noqa: S101 — files have no rows or columns, so no plan was made for them
+    return _file(wish, version)
 
 
-def _table(store: ObjectStore, wish: Wish, version: DatasetVersion) -> Stored | Computed:
+def _table(
+    store: ObjectStore, wish: Wish, version: DatasetVersion, release: Release | None
+) -> Stored | Computed:
     if wish.file is not None:
         raise _misplaced("file", "this dataset is a table, not files")
     assert version.object_key is not None  # noqa: S101 — a table has one object
     form = wish.form()
     try:
-        scan = plan_scan(store.table_source(version.object_key), fields=wish.fields, filters=wish.filters)
+        scan = plan_scan(
+            store.table_source(version.object_key),
+            fields=wish.fields,
+            filters=wish.filters,
+            release=release.sql if release else None,
+        )
     except ScanFaults as fault:
         faults = [Fault(f"/query/{each.parameter}", each.message, each.code) for each in fault.faults]
         raise InvalidDataQuery("The table cannot be read like that; see errors.", faults=faults) from fault
     except (ObjectMissing, StorageFailed, OSError) as fault:
         raise DataUnavailable("The stored table cannot be read now; nothing was sent.") from fault
     # Which columns were compared, not with what: a value could be somebody's.
-    details = {"format": form.value, "filters": [f"{each.column} {each.op}" for each in wish.filters]}
+    details: dict[str, Any] = {
+        "format": form.value,
+        "filters": [f"{each.column} {each.op}" for each in wish.filters],
+    }
+    if release is not None:
+        details["isByPlan"] = True
     filename = f"v{version.number}.{form.value}"
     if form is TableFormat.PARQUET and scan.is_whole:
         return Stored(
@@ -121,7 +142,13 @@ def _misplaced(name: str, sentence: str) -> InvalidDataQuery:
 
 
 def _weak_etag(version: DatasetVersion, form: TableFormat, scan: Scan, wish: Wish) -> str:
-    parts = [version.sha256, form.value, *scan.columns, *(repr(each) for each in wish.filters)]
+    parts = [
+        version.sha256,
+        form.value,
+        *scan.columns,
+        *(repr(each) for each in wish.filters),
+        scan.release or "",
+    ]
     return f'W/"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"'
 
 

@@ -6,6 +6,7 @@ with `record_outcome`.
 """
 
 from datahub.transfers.errors import DataNotFound
+from datahub.transfers.rules import Release
 from datahub.transfers.service.grants import check_grant
 from datahub.transfers.service.reads import (
     ACTION,
@@ -25,6 +26,7 @@ __all__ = [
     "ReadDenial",
     "ReadPermit",
     "ReadRequest",
+    "Release",
     "authorise_read",
     "check_grant",
     "may_go_on",

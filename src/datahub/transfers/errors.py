@@ -88,6 +88,12 @@ class NotPermittedByPolicy(Forbidden):
 
 
 class PolicyNeedsPlan(Forbidden):
-    """The policy permits some rows or columns only, in a way that this exchange cannot apply yet."""
+    """The policy permits groups, quotas, pseudonyms or rows with consent only, which this exchange cannot apply yet."""
 
     title = "Policy cannot be carried out yet"
+
+
+class NothingPermitted(Forbidden):
+    """The policy leaves no row and no column of this table."""
+
+    title = "Nothing of this table is permitted"

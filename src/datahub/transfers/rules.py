@@ -7,11 +7,11 @@ the actor and the agreement. The order of the answers is the order in which a re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from datahub.contracts import Agreement, Standing, purpose_of
 from datahub.kernel.context import Actor
-from datahub.policy import taxonomies
+from datahub.policy import ColumnSort, Facts, Plan, Policy, plan, taxonomies
 
 DATA_SCOPE = "data:read"
 OWN_SCOPES = frozenset({DATA_SCOPE, "catalog:write"})
@@ -31,6 +31,7 @@ class Code(StrEnum):
     AGREEMENT_REQUIRED = "agreement-required"
     PURPOSE_NOT_AGREED = "purpose-not-agreed"
     NEEDS_PLAN = "policy-needs-plan"
+    NOTHING_LEFT = "nothing-permitted"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,54 @@ def is_within(purpose: str | None, agreed: str | None) -> bool:
         return False
     tree = taxonomies()["purpose"]
     return tree.falls_under(_short(narrow), _short(broad)) is True
+
+
+@dataclass(frozen=True)
+class Release:
+    """What of one table a policy lets leave, for one attempt: the only way its data may flow."""
+
+    plan: Plan
+    facts: Facts
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Return the columns of which anything may leave, in stored order."""
+        return self.plan.columns
+
+    def sql(self, table: str) -> str:
+        """Return the DuckDB query over `table` that gives exactly the cells that may leave.
+
+        What the reader filters on goes around it, never into it: then a masked value cannot be found out.
+        """
+        return self.plan.sql(table, self.facts)
+
+
+def release_of(policy: Policy, facts: Facts, columns: Sequence[Mapping[str, Any]]) -> Release | str:
+    """Return what may leave of a table with these stored columns, or the code of why this exchange cannot tell."""
+    found = plan(policy, facts, {each["name"]: sort_of(each["type"]) for each in columns})
+    masks = {mask.method for cell in found.cells for mask, _ in cell.masked}
+    if found.limits or found.needs_consent or not masks <= _MASKS or (found.groups and not found.columns):
+        return Code.NEEDS_PLAN
+    return Release(found, facts) if found.columns else Code.NOTHING_LEFT
+
+
+def sort_of(column_type: str) -> ColumnSort:
+    """Return what the policy engine calls a stored type; a type it does not compare keeps its own name."""
+    name = column_type.partition("(")[0]
+    return _SORTS.get(name) or cast("ColumnSort", name)
+
+
+# Without a key for pseudonyms; what else a mask can be, the query itself does.
+_MASKS = frozenset({"null", "fixed", "hash", "first4", "last4", "year", "month"})
+_SORTS: Mapping[str, ColumnSort] = {
+    "string": "text",
+    "boolean": "boolean",
+    "int64": "integer",
+    "float64": "number",
+    "decimal": "number",
+    "date": "date",
+    "timestamp": "instant",
+}
 
 
 def may_read_own(actor: Actor, provider_id: str) -> bool:
@@ -157,9 +206,14 @@ WORDS: Mapping[str, Words] = {
         "Ask for a token with the agreed purpose, or request access for this one.",
     ),
     Code.NEEDS_PLAN: Words(
-        "Het beleid staat alleen bepaalde rijen of kolommen toe; dat kan deze dienst nog niet uitvoeren.",
-        "The policy permits certain rows or columns only, which this exchange cannot carry out yet.",
-        "Ask the provider for an offer on the whole table.",
+        "Het beleid staat groepen, quota, pseudoniemen of rijen met toestemming toe; die kan deze dienst nog niet leveren.",
+        "The policy permits groups, quotas, pseudonyms or rows with consent, which this exchange cannot deliver yet.",
+        "Ask the provider for an offer on rows or columns.",
+    ),
+    Code.NOTHING_LEFT: Words(
+        "Het beleid laat van deze tabel geen rij en geen kolom over.",
+        "The policy leaves no row and no column of this table.",
+        "Ask the provider: the policy names columns that this table does not have, or hides all of them.",
     ),
     Standing.NOT_YET: Words(
         "De overeenkomst is nog niet ingegaan.", "The agreement is not valid yet.", "Wait until it begins."

@@ -23,7 +23,7 @@ from datahub.kernel.errors import Refusal
 from datahub.kernel.rest import Door, Line, RangeNotSatisfiable, problem
 from datahub.kernel.rest.accept import choose
 from datahub.kernel.rest.access import ANYONE, bearer_token
-from datahub.transfers import ACTION, ReadDenial, ReadPermit, ReadRequest, authorise_read
+from datahub.transfers import ACTION, ReadDenial, ReadPermit, ReadRequest, Release, authorise_read
 
 router = APIRouter(prefix="/v1/datasets", tags=["data"])
 
@@ -116,15 +116,15 @@ def _shape(
     filters: Sequence[str],
     form: TableFormat | None,
     file: str | None,
-) -> Callable[[DatasetVersion], Stored | Computed]:
+) -> Callable[[DatasetVersion, Release | None], Stored | Computed]:
     """Return what makes of a version what this call asks for, once the read is permitted."""
 
     def negotiated() -> TableFormat:
         return form or OFFERED[choose(request.headers.get("accept"), tuple(OFFERED))]
 
-    def plan(version: DatasetVersion) -> Stored | Computed:
+    def plan(version: DatasetVersion, release: Release | None) -> Stored | Computed:
         wish = Wish(read_fields(fields), read_filters(filters), form is not None, negotiated, file)
-        return shape(storage(request.app.state.door.settings), wish, version)
+        return shape(storage(request.app.state.door.settings), wish, version, release)
 
     return plan
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from datahub.catalog import Dataset, DatasetState, find_dataset
+from datahub.catalog import Dataset, DatasetState, find_dataset, version_of
 from datahub.contracts import agreements_in_force
 from datahub.kernel.context import Context
 from datahub.kernel.errors import JsonValue
@@ -50,7 +50,8 @@ def _permitted(
         in_force = agreements_in_force(ctx.session, participant_id, dataset.id, ctx.now)
         claims = [Claim(each.id, purpose) for each in in_force]
     ctx = replace(ctx, actor=replace(ctx.actor, participant_id=participant_id))
-    findings = [(claim, weigh_claim(ctx, dataset, claim, participant_id)) for claim in claims]
+    newest = version_of(ctx.session, dataset.id, None)
+    findings = [(claim, weigh_claim(ctx, dataset, newest, claim, participant_id)) for claim in claims]
     for claim, finding in findings:
         if finding.is_permit:
             return replace(claim, purpose=finding.purpose)

@@ -18,10 +18,10 @@ from datahub.kernel.context import Actor, Context
 from datahub.kernel.errors import Refusal
 from datahub.kernel.ids import new_id
 from datahub.kernel.settings import Settings
-from datahub.participants import ParticipantState, Role, participant_by_id
+from datahub.participants import Role
 from datahub.transfers import errors
-from datahub.transfers.rules import Code
-from datahub.transfers.service.weighing import Finding, weigh
+from datahub.transfers.rules import Code, Release
+from datahub.transfers.service.weighing import Finding, is_admitted, weigh
 
 ACTION = "data.read"
 DELIVERY = "data.deliver"
@@ -33,6 +33,7 @@ REFUSALS: Mapping[str, type[Refusal]] = {
     Code.AGREEMENT_REQUIRED: errors.AgreementRequired,
     Code.PURPOSE_NOT_AGREED: errors.PurposeNotAgreed,
     Code.NEEDS_PLAN: errors.PolicyNeedsPlan,
+    Code.NOTHING_LEFT: errors.NothingPermitted,
     Standing.NOT_YET: errors.AgreementNotYetValid,
     Standing.SUSPENDED: errors.AgreementSuspended,
     Standing.ENDED: errors.AgreementEnded,
@@ -60,10 +61,13 @@ PlanT = TypeVar("PlanT", bound=Plan)
 
 @dataclass(frozen=True)
 class ReadRequest(Generic[PlanT]):
-    """One attempt: which dataset (id or `organisation/dataset`) and version, under which agreement, in which shape."""
+    """One attempt: which dataset (id or `organisation/dataset`) and version, under which agreement, in which shape.
+
+    `plan` must send data through the release it is given, if any, and no other way.
+    """
 
     dataset: str
-    plan: Callable[[DatasetVersion], PlanT]
+    plan: Callable[[DatasetVersion, Release | None], PlanT]
     version: int | None = None
     agreement_id: str | None = None
 
@@ -101,7 +105,7 @@ def authorise_read(ctx: Context, request: ReadRequest[PlanT]) -> ReadPermit[Plan
     if dataset is None or not _may_see(ctx.actor, dataset):
         raise errors.DataNotFound("No dataset with this id.")
     version = version_of(ctx.session, dataset.id, request.version)
-    finding = weigh(ctx, dataset, request.agreement_id)
+    finding = weigh(ctx, dataset, version, request.agreement_id)
     decision = _decision(ctx, dataset, finding)
     about = About(
         thing_id=dataset.id,
@@ -122,7 +126,7 @@ def authorise_read(ctx: Context, request: ReadRequest[PlanT]) -> ReadPermit[Plan
         return ReadDenial(entry.id, decision.id, _refusal(finding, entry.id, decision.id))
     if version is None:
         raise errors.DataNotFound("This dataset has no such version.")
-    plan = request.plan(version)
+    plan = request.plan(version, finding.release)
     about = replace(about, columns=plan.columns, details=plan.details)
     record_decision(ctx, decision)
     entry = record(ctx, ACTION, about, outcome=Outcome.PERMIT, code=finding.code)
@@ -139,10 +143,8 @@ def may_go_on(ctx: Context, permit: ReadPermit[Any]) -> bool:
     if permit.agreement is not None:
         agreement = agreement_by_id(ctx.session, permit.agreement.id)
         return agreement is not None and standing_of(ctx.session, agreement, ctx.now) is Standing.IN_FORCE
-    if permit.actor.participant_id is None:
-        return True
-    participant = participant_by_id(ctx.session, permit.actor.participant_id)
-    return participant is not None and participant.state == ParticipantState.ADMITTED
+    parties = {dataset.provider_id, permit.actor.participant_id or dataset.provider_id}
+    return all(is_admitted(ctx, each) for each in parties)
 
 
 def record_outcome(

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datahub import contracts
-from datahub.catalog import Dataset, DatasetState, offer_version, open_offers
+from datahub.catalog import Dataset, DatasetState, DatasetVersion, offer_version, open_offers
 from datahub.contracts import Agreement, Standing, agreement_by_id, facts_of, standing_of
 from datahub.kernel.context import Context
 from datahub.kernel.paging import PageRequest
-from datahub.participants import Participant, identifiers_of, participant_by_id
+from datahub.participants import Participant, ParticipantState, identifiers_of, participant_by_id
 from datahub.policy import Decision, Facts, Policy, decide, read_policy
 from datahub.transfers import rules
-from datahub.transfers.rules import WORDS, Claim, Code
+from datahub.transfers.rules import WORDS, Claim, Code, Release
 
 OPEN_TEMPLATE = "open"
 COMPILED_POLICIES = 512
@@ -25,7 +25,10 @@ COMPILED_POLICIES = 512
 
 @dataclass(frozen=True)
 class Finding:
-    """What the weighing found: permit or not, under which code and authority, and why, in each side's words."""
+    """What the weighing found: permit or not, under which code and authority, and why, in each side's words.
+
+    `release`: data may flow through it and no other way; None: the whole of it.
+    """
 
     is_permit: bool
     code: str
@@ -38,22 +41,27 @@ class Finding:
     policy_hash: str | None = None
     purpose: str | None = None
     is_by_policy: bool = False
+    release: Release | None = None
 
 
-def weigh(ctx: Context, dataset: Dataset, agreement_id: str | None = None) -> Finding:
-    """Return whether the actor may read a dataset it may see, now; all facts are the exchange's own, none the caller's.
+def weigh(
+    ctx: Context, dataset: Dataset, version: DatasetVersion | None, agreement_id: str | None = None
+) -> Finding:
+    """Return whether the actor may read a version of a dataset it may see; all facts are the exchange's own.
 
     A denial names what is nearest to a permit: a claim that falls short before an agreement that is missing.
     """
     if dataset.state == DatasetState.WITHDRAWN:
         return _denied(Code.WITHDRAWN)
+    if not is_admitted(ctx, dataset.provider_id):
+        return _denied(Standing.PROVIDER_INACTIVE)
     is_own = rules.may_read_own(ctx.actor, dataset.provider_id)
     if is_own and rules.has_scope(ctx.actor, is_own=True):
         return Finding(is_permit=True, code=Code.OWN_DATA)
     denials: list[Finding] = []
     if not ctx.actor.is_anonymous and rules.has_scope(ctx.actor, is_own=False):
         for claim in rules.claims_on(ctx.actor, dataset.id, agreement_id):
-            found = weigh_claim(ctx, dataset, claim, ctx.actor.participant_id)
+            found = weigh_claim(ctx, dataset, version, claim, ctx.actor.participant_id)
             if found.is_permit:
                 return found
             denials.append(found)
@@ -63,7 +71,9 @@ def weigh(ctx: Context, dataset: Dataset, agreement_id: str | None = None) -> Fi
     return denials[0] if denials else _without_claim(ctx, dataset)
 
 
-def weigh_claim(ctx: Context, dataset: Dataset, claim: Claim, consumer_id: str | None) -> Finding:
+def weigh_claim(
+    ctx: Context, dataset: Dataset, version: DatasetVersion | None, claim: Claim, consumer_id: str | None
+) -> Finding:
     """Return whether an agreement carries a claim now: theirs, in force, for this purpose, and its policy permits."""
     agreement = agreement_by_id(ctx.session, claim.agreement_id) if claim.agreement_id else None
     standing = standing_of(ctx.session, agreement, ctx.now) if agreement else None
@@ -78,7 +88,13 @@ def weigh_claim(ctx: Context, dataset: Dataset, claim: Claim, consumer_id: str |
     purpose = claim.purpose or agreement.purpose
     facts = _facts(ctx, dataset, agreement, consumer, purpose)
     decision = decide(compiled(agreement.policy_hash, agreement.policy), facts)
-    return _by_policy(decision, agreement, purpose, facts)
+    return _by_policy(decision, agreement, purpose, facts, version)
+
+
+def is_admitted(ctx: Context, participant_id: str) -> bool:
+    """Tell whether an organisation is an active participant now."""
+    participant = participant_by_id(ctx.session, participant_id)
+    return participant is not None and participant.state == ParticipantState.ADMITTED
 
 
 def compiled(policy_hash: str, document: Mapping[str, Any]) -> Policy:
@@ -118,7 +134,14 @@ def _facts(
     )
 
 
-def _by_policy(decision: Decision, agreement: Agreement, purpose: str | None, facts: Facts) -> Finding:
+def _by_policy(
+    decision: Decision,
+    agreement: Agreement,
+    purpose: str | None,
+    facts: Facts,
+    version: DatasetVersion | None,
+) -> Finding:
+    # All that the policy engine was told, so that the decision can be made again from the record.
     seen = {
         "action": facts.action,
         "now": facts.now.isoformat() if facts.now else None,
@@ -127,12 +150,16 @@ def _by_policy(decision: Decision, agreement: Agreement, purpose: str | None, fa
         "membership": facts.membership,
         "purpose": purpose,
         "agreedAt": facts.agreed_at.isoformat() if facts.agreed_at else None,
+        "publishedAt": facts.published_at.isoformat() if facts.published_at else None,
+        "target": sorted(facts.target or ()),
+        "contracts": sorted(facts.contracts or ()),
     }
-    if decision.permit_with_plan:
-        return _denied(Code.NEEDS_PLAN, agreement, purpose, seen)
+    release = _released(decision, version)
+    if isinstance(release, str):
+        return _denied(release, agreement, purpose, seen)
     changes = [{"code": each.code, "change": each.remedy} for each in decision.changes]
     return Finding(
-        is_permit=decision.permit,
+        is_permit=decision.permit or decision.permit_with_plan,
         code=Code.PERMITTED if decision.permit else decision.code,
         for_requester={**_said(decision, "requester"), "wouldPermit": changes},
         for_provider={
@@ -144,7 +171,20 @@ def _by_policy(decision: Decision, agreement: Agreement, purpose: str | None, fa
         is_by_policy=True,
         **_of(agreement),
         purpose=purpose,
+        release=release,
     )
+
+
+def _released(decision: Decision, version: DatasetVersion | None) -> Release | str | None:
+    """Return what must stand between the data and the reader: nothing, a release, or the code of why it cannot be made.
+
+    Before there is a version nothing can flow; the read itself asks again.
+    """
+    if not decision.permit_with_plan or version is None:
+        return None
+    if version.columns is None:
+        return Code.NEEDS_PLAN
+    return rules.release_of(decision.policy, decision.facts, version.columns)
 
 
 def _said(decision: Decision, view: Any) -> dict[str, Any]:
