@@ -4,12 +4,29 @@
 unknown included. Needs the extra `analysis` (z3), loaded only here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import wraps
+from threading import RLock
+from typing import Final, ParamSpec, TypeVar
 
 from datahub.policy.evaluate import prepare
 from datahub.policy.facts import Facts
 from datahub.policy.model import Fault, Policy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_SOLVER: Final = RLock()
+"""z3's objects live in one context that no two threads may use at once: it crashes the whole process."""
+
+
+def _alone(question: Callable[P, R]) -> Callable[P, R]:
+    @wraps(question)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _SOLVER:
+            return question(*args, **kwargs)
+
+    return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,7 @@ class Comparison:
         return {name: value for name, value in given.items() if value not in (None, {}, False)}
 
 
+@_alone
 def grants_nothing_beyond(narrow: Policy, wide: Policy) -> Comparison:
     """Whether everything `narrow` permits is permitted by `wide`; if not, an attempt only `narrow` permits."""
     from datahub.policy.attempts import Attempt  # noqa: PLC0415 (z3 is loaded by who compares, and by nobody else)
@@ -51,12 +69,14 @@ def grants_nothing_beyond(narrow: Policy, wide: Policy) -> Comparison:
     )
 
 
+@_alone
 def equivalent(first: Policy, second: Policy) -> Comparison:
     """Whether both permit exactly the same attempts; if not, an attempt that one of them alone permits."""
     there = grants_nothing_beyond(first, second)
     return there if there.holds is not True else grants_nothing_beyond(second, first)
 
 
+@_alone
 def compatible(first: Policy, second: Policy) -> Comparison:
     """Whether some attempt is permitted by both (then it is shown as the example); False means they conflict."""
     from datahub.policy.attempts import Attempt  # noqa: PLC0415
@@ -75,6 +95,7 @@ def compatible(first: Policy, second: Policy) -> Comparison:
     return Comparison(holds=True, counterexample=mine) if confirmed else Comparison(None)
 
 
+@_alone
 def hygiene(policy: Policy) -> tuple[Fault, ...]:
     """Return a finding per rule that can have no effect: contradiction, always-prohibited, shadowed, never-bites."""
     from datahub.policy.static_checks import findings  # noqa: PLC0415
