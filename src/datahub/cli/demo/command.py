@@ -89,6 +89,11 @@ def _run(home: Path, port: int | None, *, was_there: bool, once: bool) -> None:
 
 
 def _serve_on(stage: "Stage", stopped: "Event") -> None:
+    import signal
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # Said aloud, because a program started in the background may have been told to ignore Ctrl-C.
+        signal.signal(name, signal.default_int_handler)
     stage.line("\nServing until you press Ctrl-C.", "bold")
     try:
         stopped.wait()
