@@ -2,12 +2,12 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, model_validator
 
 from datahub.catalog import json_fault
 from datahub.contracts.rules.comparison import Verdict
 from datahub.contracts.service.preview import AgreementFate, Preview, Proposal
-from datahub.kernel.rest import Line, Schema, SchemaIn
+from datahub.kernel.rest import Line, Schema, SchemaIn, Whole
 from datahub.policy import policy_hash, render
 
 MOST_SHOWN = 200
@@ -20,7 +20,7 @@ class PreviewIn(SchemaIn):
     template: Line | None = Field(default=None, description="Name of a template of /v1/policy-templates.")
     parameters: dict[str, Any] | None = Field(default=None, description="The template's parameters.")
     policy: dict[str, Any] | None = Field(default=None, description="An ODRL policy in JSON-LD.")
-    days: StrictInt = Field(default=30, ge=1, le=365, description="Days of recorded reads to decide again.")
+    days: Whole = Field(default=30, ge=1, le=365, description="Days of recorded reads to decide again.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
