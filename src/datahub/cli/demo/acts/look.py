@@ -8,6 +8,7 @@ from datahub.cli.demo.show import Line
 from datahub.cli.demo.teller import Answer, Teller
 
 _SHOWN = 30
+_WIDE = 96  # from here all columns of the log fit
 _LOOKING = ("log", "decision")
 
 
@@ -83,7 +84,11 @@ def _whole_log(tell: Teller, cast: Cast) -> None:
         ]
         for each in reversed(entries[:_SHOWN])
     ]
-    columns = ("UTC", "who", "did", "outcome", "dataset", "rows")
+    columns = ["UTC", "who", "did", "outcome", "dataset", "rows"]
+    if tell.stage.width < _WIDE:
+        at = columns.index("dataset")
+        for each in (columns, *rows):
+            del each[at]
     tell.stage.table(columns, rows, right=("rows",), wraps=("did", "outcome", "dataset"))
     tell.stage.note(f"The last {len(rows)} of {len(entries)} lines, without those about reading the log.")
 
