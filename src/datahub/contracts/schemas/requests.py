@@ -94,7 +94,10 @@ class StepOut(Schema):
     by_participant_id: str | None
     by_client_id: str | None
     reason: str | None
-    terms: dict[str, Any] = Field(description="What lay on the table: policy and its hash, purpose, end.")
+    terms: dict[str, Any] = Field(
+        description="What lay on the table: policy and its hash, purpose, end; of returned terms also `comparison`: "
+        "whether they grant anything beyond the offer (same, narrower, wider, different), with an attempt that shows it."
+    )
 
     @classmethod
     def of(cls, event: NegotiationEvent) -> Self:

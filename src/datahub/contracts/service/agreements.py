@@ -14,6 +14,7 @@ from datahub.contracts.errors import AgreementNotFound
 from datahub.contracts.models import AccessRequest, Agreement, AgreementState
 from datahub.contracts.rules import agreements as rules
 from datahub.contracts.rules.agreements import AgreementMove, Covenant, Standing
+from datahub.contracts.rules.comparison import relation
 from datahub.contracts.rules.permission import purpose_words
 from datahub.contracts.store import Filters
 from datahub.kernel.context import Context
@@ -66,7 +67,7 @@ def conclude(ctx: Context, request: AccessRequest, valid_until: datetime | None)
         **_words(ctx, request, valid_until),
         signature="",
     )
-    agreement.changes = rules.changes_between(replaced, agreement) if replaced else None
+    agreement.changes = _changes(replaced, agreement) if replaced else None
     agreement.signature = sign_text(ctx, rules.canonical(rules.statement(agreement)), SIGNATURE_TYPE)
     ctx.session.add(agreement)
     ctx.session.flush()
@@ -174,6 +175,15 @@ def _change(
     details = {"move": move.value, "from": before, "to": after.value, "reason": reason}
     record(ctx, f"agreement.{move}", about(agreement, details))
     announce(ctx, MOVE_FACTS[move], _fact(agreement) | details)
+
+
+def _changes(replaced: Agreement, agreement: Agreement) -> list[dict[str, Any]]:
+    """Return what differs, and of other policies, with proof, whether the new one grants anything beyond the old."""
+    found = rules.changes_between(replaced, agreement)
+    if replaced.policy_hash != agreement.policy_hash:
+        compared = relation(read_policy(agreement.policy), read_policy(replaced.policy))
+        found.append({"term": "comparison", **compared.told()})
+    return found
 
 
 def _words(ctx: Context, request: AccessRequest, valid_until: datetime | None) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from datahub.contracts.models import AccessRequest, Move, NegotiationEvent, Nego
 from datahub.contracts.rules import negotiation as rules
 from datahub.contracts.rules import permission
 from datahub.contracts.rules.agreements import written
+from datahub.contracts.rules.comparison import relation
 from datahub.contracts.service.agreements import conclude
 from datahub.kernel.context import ANONYMOUS, Context
 from datahub.kernel.errors import Fault
 from datahub.kernel.ids import new_id
 from datahub.kernel.outbox import announce
-from datahub.policy import policy_hash, to_jsonld
+from datahub.policy import policy_hash, read_policy, to_jsonld
 
 
 def must_agree(agrees_to: str, known: Collection[str]) -> None:
@@ -76,6 +77,7 @@ def take(
     """Take every step of a decided move, keep each, and conclude the agreement where the steps lead there."""
     walk = rules.MOVES[before, move]
     number = store.event_count(ctx.session, request.id)
+    terms = _terms(ctx, request, move)
     for place, (left, step) in enumerate(rules.steps_from(before, walk), start=1):
         # The first step is whoever made the move; the others follow from assent that is on record already.
         is_own = place == 1 and not is_by_rule and walk.party is not Party.CLOCK
@@ -95,7 +97,7 @@ def take(
                 by_client_id=by.client_id,
                 by_person_id=by.person_id,
                 reason=reason,
-                terms=_terms(request),
+                terms=terms,
             )
         )
     request.state = walk.end
@@ -202,15 +204,20 @@ def _due(ctx: Context, request: AccessRequest) -> datetime | None:
     return rules.due_after(ctx.now, version.deadline_days) if version else None
 
 
-def _terms(request: AccessRequest) -> dict[str, Any]:
+def _terms(ctx: Context, request: AccessRequest, move: Move) -> dict[str, Any]:
+    """Return what lies on the table; of terms that were returned changed, also how they relate to the offer."""
     until = request.offered_until or request.wished_until
-    return {
+    terms: dict[str, Any] = {
         "policyHash": request.policy_hash,
         "agreesTo": request.agrees_to,
         "purpose": request.purpose,
         "validUntil": written(until) if until else None,
         "policy": request.policy,
     }
+    version = offer_version(ctx.session, request.offer_id, request.offer_version)
+    if move is Move.RETURN and version is not None and request.policy_hash != version.policy_hash:
+        terms["comparison"] = relation(read_policy(request.policy), read_policy(version.policy)).told()
+    return terms
 
 
 def _parties(request: AccessRequest) -> dict[str, str]:
