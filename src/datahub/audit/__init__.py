@@ -9,6 +9,7 @@ from datahub.audit.models import Decision, Entry, Outcome, append_only_ddl
 from datahub.audit.service import (
     About,
     decisions_on,
+    get_decision,
     history,
     is_recorded,
     own_transaction,
@@ -26,6 +27,7 @@ __all__ = [
     "Outcome",
     "append_only_ddl",
     "decisions_on",
+    "get_decision",
     "history",
     "is_recorded",
     "own_transaction",

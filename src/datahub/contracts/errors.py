@@ -73,3 +73,9 @@ class PartyNotActive(Conflict):
     """One of the two organisations is not an admitted participant now."""
 
     title = "Organisation not active"
+
+
+class DecisionNotReplayable(Conflict):
+    """No policy decided this, or its record does not hold the facts the policy saw."""
+
+    title = "Decision cannot be made again"

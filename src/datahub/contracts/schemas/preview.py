@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from datahub.catalog import json_fault
 from datahub.contracts.rules.comparison import Verdict
-from datahub.contracts.service.preview import AgreementFate, Preview, Proposal
+from datahub.contracts.service.preview import Again, AgreementFate, Preview, Proposal
 from datahub.kernel.rest import Line, Schema, SchemaIn, Whole
 from datahub.policy import policy_hash, render
 
@@ -158,6 +158,27 @@ class PreviewOut(Schema):
                 )
                 for place, example, decision in found.broken
             ],
+        )
+
+
+class AgainOut(Schema):
+    """A decision on record, made again from the same policy and the same facts."""
+
+    decision_id: str
+    is_same: bool = Field(description="The same answer for the same reason.")
+    is_permit: bool
+    code: str
+    explanation: dict[str, str]
+
+    @classmethod
+    def of(cls, found: Again) -> Self:
+        """Shape what was found, in the requester's words: they hold nothing that only the provider may see."""
+        return cls(
+            decision_id=found.decision.id,
+            is_same=found.is_same,
+            is_permit=found.again.permit or found.again.permit_with_plan,
+            code=found.again.code,
+            explanation={lang: found.again.explanation(lang, "requester") for lang in ("nl", "en")},
         )
 
 

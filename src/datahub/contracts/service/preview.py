@@ -6,9 +6,11 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from datahub.audit import decisions_on
+from datahub.audit import Decision as RecordedDecision
+from datahub.audit import decisions_on, get_decision
 from datahub.catalog import Offer, OfferVersion, PolicyNotUsable, get_offer, must_offer_for, read_terms
 from datahub.contracts import store
+from datahub.contracts.errors import DecisionNotReplayable
 from datahub.contracts.models import Agreement
 from datahub.contracts.rules import preview as rules
 from datahub.contracts.rules.comparison import Relation, relation
@@ -16,7 +18,16 @@ from datahub.contracts.rules.permission import facts_of
 from datahub.contracts.rules.preview import Asking, Combinations, Recorded, Replay
 from datahub.kernel.context import Context
 from datahub.participants import identifiers_of, participant_by_id
-from datahub.policy import Decision, Example, Facts, Policy, broken_examples, read_examples, read_policy
+from datahub.policy import (
+    Decision,
+    Example,
+    Facts,
+    Policy,
+    broken_examples,
+    decide,
+    read_examples,
+    read_policy,
+)
 
 MOST_AGREEMENTS = 1000
 MOST_READS = 20_000
@@ -82,6 +93,33 @@ def preview_change(ctx: Context, dataset_id: str, offer_id: str, proposal: Propo
         reads=rules.replay(new, _recorded(ctx, offer, proposal.days)),
         broken=_broken(version, new),
     )
+
+
+@dataclass(frozen=True)
+class Again:
+    """A decision on record, and what comes of the same policy and the same facts now."""
+
+    decision: RecordedDecision
+    again: Decision
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both came to the same answer for the same reason."""
+        permits = self.again.permit or self.again.permit_with_plan
+        return self.decision.is_permit == permits and self.decision.code == self.again.code
+
+
+def decide_again(ctx: Context, decision_id: str) -> Again:
+    """Make a decision on record again, from the policy and the facts of then; the looking is logged.
+
+    Raises DecisionNotFound, DecisionNotReplayable.
+    """
+    decision, _ = get_decision(ctx, decision_id)
+    agreement = store.agreement_by_id(ctx.session, decision.agreement_id or "")
+    facts = rules.facts_on_record(decision.facts)
+    if agreement is None or facts is None or agreement.policy_hash != decision.policy_hash:
+        raise DecisionNotReplayable("This was not decided by a policy, or its facts are not on record.")
+    return Again(decision, decide(read_policy(agreement.policy), facts))
 
 
 def _proposed(offer: Offer, proposal: Proposal) -> Policy:
