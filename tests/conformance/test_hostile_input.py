@@ -61,6 +61,7 @@ BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
         "/v1/datasets/{draft}/offers/{draftOffer}",
         {"title": {"en": "N"}, "template": "open"},
     ),
+    ("provider", "POST", "/v1/datasets/{draft}/offers/{draftOffer}/preview", {"template": "open"}),
     ("provider", "POST", "/v1/datasets/{draft}/offers/{draftOffer}/transitions", {"move": "close"}),
     ("consumer", "POST", "/v1/access-requests", {"offerId": "{openOffer}", "agreesTo": "{policyHash}"}),
     ("provider", "POST", "/v1/access-requests/{openRequest}/transitions", {"move": "approve"}),
