@@ -1,6 +1,7 @@
 """`datahub policy diff`: whether a new policy grants more than the old one, with proof."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import unified_diff
 from typing import Any
@@ -47,7 +48,9 @@ def diff(old: str, new: str, form: str, lang: Any) -> None:
         click.echo(_SAID[verdict])
         for name, attempt in (("Only the new one permits", gained), ("Only the old one permits", lost)):
             if attempt:
-                click.echo(f"{name}: " + ", ".join(f"{fact}={value}" for fact, value in attempt.items()))
+                click.echo(
+                    f"{name}: " + ", ".join(f"{fact}={_shown(value)}" for fact, value in attempt.items())
+                )
         click.echo("\n".join(["", *lines]) if lines else "", nl=bool(lines))
     if verdict not in _SAFE:
         sys.exit(FAULTY)
@@ -71,4 +74,21 @@ def _compared(before: Policy, after: Policy) -> tuple[str, dict[str, Any], dict[
         (False, False): "different",
         (False, None): "wider",
     }[gains.holds, losses.holds]
-    return verdict, gains.told(), losses.told()
+    return verdict, _plain(gains.told()), _plain(losses.told())
+
+
+def _plain(attempt: Mapping[str, object]) -> dict[str, Any]:
+    return {
+        name: sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        for name, value in attempt.items()
+    }
+
+
+def _shown(value: object) -> str:
+    match value:
+        case Mapping():
+            return "{" + ", ".join(f"{key}: {_shown(each)}" for key, each in value.items()) + "}"
+        case list():
+            return " ".join(map(str, value)) or "none"
+        case _:
+            return str(value)
