@@ -153,12 +153,9 @@ def test_a_rule_without_effect_is_a_warning(one_stage: Stage) -> None:
     assert all(each["detail"] and each["remedy"] for each in made["warnings"])
 
 
-def test_a_policy_too_large_to_analyse_says_so(one_stage: Stage) -> None:
-    rules = [
-        {
-            "action": "use",
-            "constraint": [{"leftOperand": "purpose", "operator": "eq", "rightOperand": "dpv:Marketing"}],
-        }
-    ]
-    made = one_stage.client("publisher").post(one_stage.offers_at, json=_odrl(*rules * 101)).json()
+@pytest.mark.parametrize(("rules", "terms"), [(51, 1), (1, 801)])
+def test_a_policy_too_large_to_analyse_says_so(one_stage: Stage, rules: int, terms: int) -> None:
+    term = {"leftOperand": "purpose", "operator": "eq", "rightOperand": "dpv:Marketing"}
+    rule = {"action": "use", "constraint": [{"or": [term] * terms}] if terms > 1 else [term]}
+    made = one_stage.client("publisher").post(one_stage.offers_at, json=_odrl(*[rule] * rules)).json()
     assert [each["code"] for each in made["warnings"]] == ["not-analysed"]

@@ -150,3 +150,14 @@ def test_a_record_without_facts_is_not_replayed_but_counted() -> None:
     found = rules.replay(_filled("purpose", purposes=["dpv:Marketing"]), records)
     assert (found.considered, found.not_replayable) == (4, 2)
     assert (list(found.would_deny), list(found.would_permit)) == (["1"], ["3"])
+
+
+def test_a_policy_too_large_to_analyse_is_previewed_in_bounded_time(one_stage: Stage) -> None:
+    term = {"leftOperand": "purpose", "operator": "isA", "rightOperand": "dpv:Marketing"}
+    large = {"@type": "Offer", "permission": [{"action": "use", "constraint": [{"or": [term] * 5000}]}]}
+    offer = one_stage.an_offer()
+    started = perf_counter()
+    said = _preview(one_stage, offer, policy=large).json()
+    assert said["comparison"]["verdict"] == "not-analysed"
+    assert said["combinations"]["gain"] > 0 < said["combinations"]["lose"]
+    assert perf_counter() - started < 20

@@ -17,7 +17,7 @@ from datahub.catalog.models import (
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.catalog.objects import ObjectMissing, ObjectStore, StorageFailed
 from datahub.catalog.receive import digest_field
-from datahub.catalog.rules.offers import json_fault, must_offer_for
+from datahub.catalog.rules.offers import is_analysable, json_fault, must_offer_for
 from datahub.catalog.service.offers import get_offer
 from datahub.catalog.service.storage import storage
 from datahub.catalog.service.terms import read_terms
@@ -45,6 +45,7 @@ __all__ = [
     "digest_field",
     "find_dataset",
     "get_offer",
+    "is_analysable",
     "json_fault",
     "must_offer_for",
     "offer_by_id",

@@ -10,6 +10,7 @@ from datahub.catalog.models.offers import Offer, OfferState
 from datahub.kernel.context import Actor
 from datahub.kernel.errors import Fault
 from datahub.participants import Role
+from datahub.policy import Policy, canonical
 
 S = OfferState
 # (state, move) → state. A closed offer takes no new requests; agreements made under it go on.
@@ -94,6 +95,17 @@ def automatic_policy(constraints: Iterable[Mapping[str, Any]]) -> dict[str, Any]
         "permission": [rule | ({"constraint": parts} if parts else {})],
     }
 
+
+def is_analysable(policy: Policy) -> bool:
+    """Tell whether a policy is small enough to be analysed while somebody waits: about a second, at most."""
+    written = canonical(policy)
+    is_short = len(written) <= MOST_BYTES_ANALYSED and written.count(b'"leftOperand"') <= MOST_TERMS_ANALYSED
+    return is_short and len(policy.permissions) + len(policy.prohibitions) <= MOST_RULES_ANALYSED
+
+
+MOST_BYTES_ANALYSED = 200_000
+MOST_TERMS_ANALYSED = 800
+MOST_RULES_ANALYSED = 50
 
 AUTOMATIC_AT = "/permission/0/constraint"
 

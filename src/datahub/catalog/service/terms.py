@@ -28,19 +28,17 @@ from datahub.policy import (
 )
 from datahub.policy import Fault as PolicyFault
 
-MOST_RULES_ANALYSED = 100
-"""A policy with more rules is published without being analysed; it says so."""
 _NOT_ANALYSED = PolicyFault(
     "",
     "not-analysed",
     "Rules without effect were not looked for: this exchange runs without the extra `analysis`.",
     "Install datahub[analysis].",
 )
-_TOO_MANY_RULES = PolicyFault(
+_TOO_LARGE = PolicyFault(
     "",
     "not-analysed",
-    f"Rules without effect were not looked for: the policy has more than {MOST_RULES_ANALYSED} rules.",
-    "Say the same in fewer rules.",
+    "Rules without effect were not looked for: the policy is too large.",
+    "Say the same in less.",
 )
 
 
@@ -142,8 +140,8 @@ def warnings_on(version: OfferVersion) -> Sequence[Fault]:
 
 @lru_cache(maxsize=64)
 def _analysed(policy: Policy) -> tuple[PolicyFault, ...]:
-    if len(policy.permissions) + len(policy.prohibitions) > MOST_RULES_ANALYSED:
-        return (_TOO_MANY_RULES,)
+    if not rules.is_analysable(policy):
+        return (_TOO_LARGE,)
     try:
         return hygiene(policy)
     except ImportError:

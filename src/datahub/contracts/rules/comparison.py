@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
+from datahub.catalog import is_analysable
 from datahub.kernel.errors import JsonValue
 from datahub.policy import Comparison, Policy, grants_nothing_beyond, policy_hash
 
@@ -17,7 +18,7 @@ class Verdict(StrEnum):
     WIDER = "wider"
     DIFFERENT = "different"  # wider in some ways, narrower in others
     UNKNOWN = "unknown"  # could not be settled in time
-    NOT_ANALYSED = "not-analysed"  # this exchange runs without the extra `analysis`
+    NOT_ANALYSED = "not-analysed"  # without the extra `analysis`, or too much to compare while somebody waits
 
 
 _VERDICTS: Mapping[tuple[bool, bool], Verdict] = {
@@ -51,6 +52,8 @@ def relation(new: Policy, old: Policy) -> Relation:
     """Return how a new policy relates to an old one; what policies are called does not matter."""
     if policy_hash(replace(new, uid=old.uid)) == policy_hash(old):
         return Relation(Verdict.SAME)
+    if not (is_analysable(new) and is_analysable(old)):
+        return Relation(Verdict.NOT_ANALYSED)
     try:
         beyond, short = grants_nothing_beyond(new, old), grants_nothing_beyond(old, new)
     except ImportError:

@@ -65,11 +65,15 @@ class Recorded:
 
 
 def combinations(
-    old: Policy, new: Policy, asking: Sequence[Asking], purposes: Sequence[str | None]
+    old: Policy,
+    new: Policy,
+    asking: Sequence[Asking],
+    purposes: Sequence[str | None],
+    most: int = MOST_COMBINATIONS,
 ) -> Combinations:
     """Try every organisation with every purpose under both policies, as many as fit in one look."""
     pairs = [(who, purpose) for who in asking for purpose in purposes]
-    shown = pairs[:MOST_COMBINATIONS]
+    shown = pairs[:most]
     attempts = [replace(who.facts, purpose=purpose) for who, purpose in shown]
     fates = _fates(old, new, attempts)
     tried = [

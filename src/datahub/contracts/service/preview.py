@@ -8,12 +8,20 @@ from typing import Any
 
 from datahub.audit import Decision as RecordedDecision
 from datahub.audit import decisions_on, get_decision
-from datahub.catalog import Offer, OfferVersion, PolicyNotUsable, get_offer, must_offer_for, read_terms
+from datahub.catalog import (
+    Offer,
+    OfferVersion,
+    PolicyNotUsable,
+    get_offer,
+    is_analysable,
+    must_offer_for,
+    read_terms,
+)
 from datahub.contracts import store
 from datahub.contracts.errors import DecisionNotReplayable
 from datahub.contracts.models import Agreement
 from datahub.contracts.rules import preview as rules
-from datahub.contracts.rules.comparison import Relation, relation
+from datahub.contracts.rules.comparison import Relation, Verdict, relation
 from datahub.contracts.rules.permission import facts_of
 from datahub.contracts.rules.preview import Asking, Combinations, Recorded, Replay
 from datahub.kernel.context import Context
@@ -30,9 +38,15 @@ from datahub.policy import (
 )
 
 MOST_AGREEMENTS = 1000
+MOST_COMPARED = 50
+"""Different policies among the agreements that are compared with proof; what becomes of the others is decided only."""
 MOST_READS = 20_000
-MOST_ORGANISATIONS = rules.MOST_COMBINATIONS
+LARGE = 20
+"""Of a policy too large to be analysed, so many times fewer attempts are decided: somebody waits for the answer."""
 ATTEMPT = "data.read"  # the entries of transfers, a tier above
+
+
+_NOT_COMPARED = Relation(Verdict.NOT_ANALYSED)
 
 
 @dataclass(frozen=True)
@@ -76,21 +90,23 @@ def preview_change(ctx: Context, dataset_id: str, offer_id: str, proposal: Propo
     must_offer_for(ctx.actor, offer.provider_id)
     old, new = read_policy(version.policy), _proposed(offer, proposal)
     agreements = store.living_agreements(ctx.session, offer.id, MOST_AGREEMENTS)
-    compared = cache(lambda agreed: relation(new, agreed))
-    read = cache(lambda place: read_policy(agreements[place].policy))
-    first = {each.policy_hash: place for place, each in reversed(list(enumerate(agreements)))}
-    held = _held(ctx, agreements)
+    policies = {each.policy_hash: each.policy for each in agreements}
+    agreed = {name: read_policy(document) for name, document in policies.items()}
+    compared = {
+        name: relation(new, policy) if place < MOST_COMPARED else _NOT_COMPARED
+        for place, (name, policy) in enumerate(agreed.items())
+    }
     fates = [
-        AgreementFate(each, rules.fate(agreed, new, facts), compared(agreed))
-        for each, facts in zip(agreements, held, strict=True)
-        for agreed in [read(first[each.policy_hash])]
+        AgreementFate(each, rules.fate(agreed[each.policy_hash], new, facts), compared[each.policy_hash])
+        for each, facts in zip(agreements, _held(ctx, agreements), strict=True)
     ]
+    share = 1 if is_analysable(old) and is_analysable(new) else LARGE
     return Preview(
         policy=new,
         relation=relation(new, old),
-        combinations=_combinations(ctx, offer, old, new),
+        combinations=_combinations(ctx, offer, old, new, rules.MOST_COMBINATIONS // share),
         agreements=fates,
-        reads=rules.replay(new, _recorded(ctx, offer, proposal.days)),
+        reads=rules.replay(new, _recorded(ctx, offer, proposal.days, MOST_READS // share)),
         broken=_broken(version, new),
     )
 
@@ -130,8 +146,8 @@ def _proposed(offer: Offer, proposal: Proposal) -> Policy:
     return policy
 
 
-def _combinations(ctx: Context, offer: Offer, old: Policy, new: Policy) -> Combinations:
-    might = store.who_might_ask(ctx.session, offer.provider_id, MOST_ORGANISATIONS)
+def _combinations(ctx: Context, offer: Offer, old: Policy, new: Policy, most: int) -> Combinations:
+    might = store.who_might_ask(ctx.session, offer.provider_id, most)
     identifiers = identifiers_of(ctx, [each.id for each in might])
     target = _target(ctx, offer.dataset_id)
     asking = [
@@ -141,7 +157,7 @@ def _combinations(ctx: Context, offer: Offer, old: Policy, new: Policy) -> Combi
         for each in might
     ]
     seen = store.purposes_seen(ctx.session, offer.dataset_id)
-    return rules.combinations(old, new, asking, rules.purposes_to_try((old, new), seen))
+    return rules.combinations(old, new, asking, rules.purposes_to_try((old, new), seen), most)
 
 
 def _held(ctx: Context, agreements: Sequence[Agreement]) -> Sequence[Facts]:
@@ -159,9 +175,9 @@ def _held(ctx: Context, agreements: Sequence[Agreement]) -> Sequence[Facts]:
     ]
 
 
-def _recorded(ctx: Context, offer: Offer, days: int) -> Sequence[Recorded]:
+def _recorded(ctx: Context, offer: Offer, days: int, most: int) -> Sequence[Recorded]:
     """Return the reads on record that a policy under this offer decided, agreements since ended included."""
-    decisions = decisions_on(ctx, offer.dataset_id, ATTEMPT, ctx.now - timedelta(days=days), MOST_READS)
+    decisions = decisions_on(ctx, offer.dataset_id, ATTEMPT, ctx.now - timedelta(days=days), most)
 
     @cache
     def agreed(agreement_id: str) -> Policy | None:
