@@ -96,8 +96,8 @@ def _membership(facts: Facts) -> object:
     return facts.membership
 
 
-def _term(value: str | None) -> object:
-    return None if value is None else compact(value)
+def _term(value: object) -> object:
+    return compact(value) if isinstance(value, str) else value
 
 
 _DERIVED: Mapping[str, Callable[[Facts], object]] = {

@@ -20,6 +20,7 @@ from datahub.policy.model import (
     Logical,
     Operator,
     Policy,
+    Value,
     atoms,
     conjunction,
     conjuncts,
@@ -117,12 +118,12 @@ def _overlap(
     *,
     one_line: bool = False,
 ) -> Finding:
-    theory = Theory(world, one_line=one_line)
+    theory = Theory(world, (first, second), one_line=one_line)
     possible = [z3.Not(theory.rails(each, agreed=True)[1]) for each in (first, second) if each is not None]
     if theory.solution(*possible) is None:
         return Finding(Verdict.CONFLICT)
     for named in Theory.namings(world, first, second):
-        theory = Theory(world, named, one_line=one_line)
+        theory = Theory(world, (first, second), named, one_line=one_line)
         certain = [theory.rails(each, agreed=True)[0] for each in (first, second) if each is not None]
         witness = theory.solution(*certain)
         if witness is not None:
@@ -131,12 +132,12 @@ def _overlap(
 
 
 def _within(first: Constraint | None, second: Constraint | None, world: Mapping[str, Taxonomy]) -> Finding:
-    theory = Theory(world)
+    theory = Theory(world, (first, second))
     inside, outside = theory.rails(first, agreed=True), theory.rails(second, agreed=True)
     if theory.solution(z3.Not(inside[1]), z3.Not(outside[0])) is None:
         return Finding(Verdict.COMPATIBLE)
     for named in Theory.namings(world, first, second):
-        theory = Theory(world, named)
+        theory = Theory(world, (first, second), named)
         inside, outside = theory.rails(first, agreed=True), theory.rails(second, agreed=True)
         escape = theory.solution(inside[0], outside[1] if second is not None else NEVER)
         if escape is not None:
@@ -173,9 +174,17 @@ class Theory(Encoder):
     """The axioms of ODRL's terms. `named` fixes a concept per taxonomy; without it a concept is anyone the axioms allow."""
 
     def __init__(
-        self, world: Mapping[str, Taxonomy], named: Mapping[str, str] | None = None, *, one_line: bool = False
+        self,
+        world: Mapping[str, Taxonomy],
+        pair: tuple[Constraint | None, Constraint | None],
+        named: Mapping[str, str] | None = None,
+        *,
+        one_line: bool = False,
     ) -> None:
-        super().__init__({})
+        constants: dict[str, tuple[Value, ...]] = {}
+        for atom in (*atoms(pair[0]), *atoms(pair[1])):
+            constants[atom.left] = (*constants.get(atom.left, ()), *atom.right)
+        super().__init__(constants)
         self.world = world
         self.named_concepts = named
         self.one_line = one_line
@@ -234,7 +243,6 @@ class Theory(Encoder):
     def chosen(self, row: Any, atom: Atom, sort: str) -> Rails:
         """Compare a concept by what the taxonomy asserts; other texts compare as themselves."""
         if sort not in _TAXONOMIC:
-            self.constants = {**self.constants, row.name: (*self.constants.get(row.name, ()), *atom.right)}
             return super().chosen(row, atom, sort)
         kind = (
             "under" if atom.operator in _TREE_UP else "over" if atom.operator is Operator.HAS_PART else "same"

@@ -114,6 +114,7 @@ class ConstraintReader:
         if (
             isinstance(raw, str)
             and raw
+            and not raw.startswith("_:")
             and not any(character <= " " or character in '<>"{}|\\^`' for character in raw)
         ):
             return raw
@@ -158,6 +159,8 @@ class ConstraintReader:
             )
         elif joined:
             parts = self.conjuncts(found, joined[0], depth + 1)
+            if parts and Connective(joined[0]) is Connective.AND:
+                return conjunction(parts)
             if parts:
                 return Logical(Connective(joined[0]), parts)
             if not self.faults:
