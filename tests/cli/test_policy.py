@@ -174,6 +174,20 @@ def test_the_examples_in_the_help_run(run: Any, line: str) -> None:
     assert target in ("", "research.json")
 
 
+def test_without_the_solver_no_gate_is_open_that_nobody_looked_at(run: Any) -> None:
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        program = "import sys; sys.modules['z3'] = None; from datahub.cli import main; main()"
+        command = [sys.executable, "-c", program, "policy", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    linted = call("lint", "research.json")
+    assert (linted.returncode, "analysis" in linted.stderr) == (0, True)
+    assert call("lint", "research.json", "--strict").returncode == 2
+    compared = call("diff", "agreed.json", "proposed.json")
+    assert (compared.returncode, "not proved" in compared.stdout) == (1, True)
+    assert call("diff", "agreed.json", "agreed.json").returncode == 0
+
+
 def test_the_commands_load_no_server() -> None:
     program = (
         "import sys; from click.testing import CliRunner; from datahub.cli import main;"

@@ -117,6 +117,9 @@ def test_a_version_that_lost_the_column_gives_nothing(world: World) -> None:
         dataset, token, path=f"/v1/datasets/{dataset}/versions/1/data", params={"format": "jsonl"}
     )
     assert len(kept.content.splitlines()) == 2
+    for answer, code in ((refused, "decision-not-replayable"), (kept, "permitted-with-plan")):
+        decision = answer.json()["decisionId"] if answer is refused else answer.headers["datahub-decision"]
+        assert world.provider.get(f"/v1/decisions/{decision}/replay").json()["code"] == code
 
 
 def test_files_have_no_rows_so_a_policy_on_rows_gives_no_file(world: World) -> None:

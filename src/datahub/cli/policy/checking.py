@@ -33,7 +33,7 @@ def lint(files: tuple[str, ...], form: str, *, strict: bool) -> None:
     """
     findings: list[dict[str, Any]] = []
     for file in files:
-        faults, warnings = _linted(file)
+        faults, warnings = _linted(file, is_strict=strict)
         findings.append({"file": file, "faults": faults, "warnings": warnings})
     if form == Form.JSON:
         shaped = [
@@ -98,17 +98,19 @@ def hold_against_examples(file: str, examples_file: str | None, form: str, lang:
         sys.exit(FAULTY)
 
 
-def _linted(file: str) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+def _linted(file: str, *, is_strict: bool) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
     try:
         terms = read_terms(file)
     except PolicyFaults as found:
         return found.faults, ()
-    return (), _without_effect(terms.policy)
+    return (), _without_effect(terms.policy, is_strict=is_strict)
 
 
-def _without_effect(policy: Policy) -> tuple[Fault, ...]:
+def _without_effect(policy: Policy, *, is_strict: bool) -> tuple[Fault, ...]:
     try:
         return hygiene(policy)
-    except ImportError:
+    except ImportError as fault:
+        if is_strict:  # a gate that looks at nothing must not be open
+            raise click.UsageError(_NO_ANALYSIS) from fault
         click.echo(_NO_ANALYSIS, err=True)
         return ()

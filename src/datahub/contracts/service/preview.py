@@ -135,7 +135,12 @@ def decide_again(ctx: Context, decision_id: str) -> Again:
     facts = rules.facts_on_record(decision.facts)
     if agreement is None or facts is None or agreement.policy_hash != decision.policy_hash:
         raise DecisionNotReplayable("This was not decided by a policy, or its facts are not on record.")
-    return Again(decision, decide(read_policy(agreement.policy), facts))
+    again = decide(read_policy(agreement.policy), facts)
+    if again.permit_with_plan and not decision.is_permit:
+        raise DecisionNotReplayable(
+            "The policy left it to the table's rows and columns, which are not on record."
+        )
+    return Again(decision, again)
 
 
 def _proposed(offer: Offer, proposal: Proposal) -> Policy:
