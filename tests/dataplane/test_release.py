@@ -212,6 +212,19 @@ def test_masks_of_text_hide_the_value(path: Path, method: str) -> None:
         assert not {row["place"] for row in ROWS if row["place"] is not None} & set(shown)
 
 
+@pytest.mark.parametrize("method", ["year", "month"])
+@pytest.mark.parametrize("form", list(TableFormat))
+def test_masks_of_moments_leave_the_year_or_month(path: Path, method: str, form: TableFormat) -> None:
+    release = _release("columns-masked", columns=["seen", "born"], method=method)
+    shown = rows_of(plan_scan(path, fields=["seen", "born"], release=release.sql), form)
+    first: dict[str, int] = {"month": 1} if method == "year" else {}
+    for row, stored in zip(shown, ROWS, strict=True):
+        seen, born = stored["seen"], stored["born"]
+        at_midnight = {"day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0}
+        assert row["seen"] == (seen and seen.replace(**first, **at_midnight))
+        assert row["born"] == (born and born.replace(**first, day=1))
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "code"),
     [

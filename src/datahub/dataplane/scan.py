@@ -29,6 +29,13 @@ MEMORY_LIMIT = "512MB"
 _SOURCE = "source"
 _RELEASED = "released"
 _DECIMAL_DIGITS = 38
+# Nothing is fetched from elsewhere, and no Python variable becomes a table.
+_CLOSED = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
 
 Value = str | bool | int | float | Decimal | date | time | datetime
 
@@ -192,24 +199,27 @@ def plan_scan(
 
 
 def _typed(release: str, stored: pa.Schema) -> tuple[str, pa.Schema]:
-    """Return a release with the columns that it empties in their stored type, and its schema; reads no data."""
-    with duckdb.connect(config={"python_enable_replacements": False}) as connection:
+    """Return a release whose columns have their stored type, or text where a mask made text of them, and its schema.
+
+    An emptied column has no type of its own, and a truncated date would be a moment without a zone. Reads no data.
+    """
+    with duckdb.connect(config={"threads": 1, **_CLOSED}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register(_SOURCE, stored.empty_table())
         table, given = connection.table(_SOURCE), connection.sql(release)
         types = {name: str(each) for name, each in zip(table.columns, table.types, strict=True)}
-        untyped = {name for name, each in zip(given.columns, given.types, strict=True) if each.id == _UNTYPED}
-        if untyped:
+        found = {name: str(each) for name, each in zip(given.columns, given.types, strict=True)}
+        other = {name for name, each in found.items() if each not in (types[name], "VARCHAR")}
+        if other:
             columns = [
-                f"CAST(NULL AS {types[name]}) AS {_quoted(name)}" if name in untyped else _quoted(name)
+                f"CAST({_quoted(name)} AS {types[name]}) AS {_quoted(name)}"
+                if name in other
+                else _quoted(name)
                 for name in given.columns
             ]
             release = f"SELECT {', '.join(columns)} FROM ({release})"  # noqa: S608 — quoted names, the engine's own types
             given = connection.sql(release)
         return release, given.to_arrow_table().schema
-
-
-_UNTYPED = "null"
 
 
 def _quoted(name: str) -> str:
@@ -341,10 +351,7 @@ def _engine(source: Path | pa.NativeFile, threads: int) -> Iterator[duckdb.DuckD
             "memory_limit": MEMORY_LIMIT,
             "threads": threads,
             "temp_directory": spill,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "allow_community_extensions": False,
-            "python_enable_replacements": False,
+            **_CLOSED,
         }
     )
     try:
