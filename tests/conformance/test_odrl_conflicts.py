@@ -6,15 +6,20 @@ given twice (`sort-ablation`) asks the second time what an engine without sorts 
 
 import json
 import time
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from datahub.policy import Policy, Taxonomy, read_policy
+from datahub.policy import Facts, Policy, Taxonomy, decide, read_policy
 
 z3 = pytest.importorskip("z3")
 from datahub.policy.open_world import Question, Verdict, judge  # noqa: E402 (needs z3)
+from datahub.policy.smt import EPOCH  # noqa: E402 (needs z3)
 from datahub.policy.vocabulary import Concept  # noqa: E402
 
 SUITE = Path(__file__).parents[3] / "shared" / "vectors" / "odrl" / "conflict-benchmark"
@@ -113,11 +118,23 @@ def test_the_verdict_is_the_benchmark_s(problem: dict[str, Any], world: dict[str
     [each for each in PROBLEMS if each["verdict"] == "NotRefines" or each["relation"] == "subsumption"],
     ids=lambda problem: problem["id"],
 )
-def test_what_is_not_contained_is_shown_by_a_witness(
+def test_what_is_not_contained_is_shown_by_a_witness_that_decide_confirms(
     problem: dict[str, Any], world: dict[str, Taxonomy]
 ) -> None:
-    found = judge(*pair(problem), question(problem), world)
+    first, second = pair(problem)
+    found = judge(first, second, question(problem), world)
     assert (found.witness is not None) == (found.verdict is Verdict.CONFLICT)
+    if found.witness is not None:
+        facts = the_facts(found.witness)
+        assert decide(first, facts).permit
+        assert not decide(second, facts).permit
+
+
+def the_facts(witness: Mapping[str, str]) -> Facts:
+    numbers = {name: Fraction(value) for name, value in witness.items()}
+    now = EPOCH + timedelta(microseconds=int(numbers.pop("dateTime", Fraction(0))))
+    more = {name: Decimal(value.numerator) / value.denominator for name, value in numbers.items()}
+    return Facts(action="use", now=now, more=more)
 
 
 def test_all_problems_together_take_seconds(world: dict[str, Taxonomy]) -> None:

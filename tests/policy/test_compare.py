@@ -1,6 +1,7 @@
 """Comparison with proof: what holds survives random attempts, what does not is shown by one that `decide` confirms."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -219,3 +220,33 @@ def test_what_z3_cannot_settle_in_time_is_unknown(monkeypatch: pytest.MonkeyPatc
     assert grants_nothing_beyond(OPEN, RESEARCH).holds is None
     assert compatible(OPEN, RESEARCH).holds is None
     assert equivalent(OPEN, RESEARCH).told() == {}
+
+
+def test_a_solver_that_gives_up_says_so_and_hygiene_calls_it_undecided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import z3
+
+    from datahub.policy.smt import solve
+
+    monkeypatch.setattr(z3.Solver, "check", lambda *_: z3.unknown)
+    with pytest.raises(TimeoutError):
+        solve(())
+    assert {fault.code for fault in hygiene(OPEN)} == {"undecided"}
+
+
+def test_named_sets_and_durations_come_back_in_the_counterexample() -> None:
+    project = a_policy(a_constraint("urn:datahub:policy:project", "eq", "p1"))
+    beyond = grants_nothing_beyond(project, a_policy(a_constraint("urn:datahub:policy:project", "eq", "p2")))
+    assert beyond.holds is False
+    assert beyond.counterexample is not None
+    assert beyond.counterexample.more == {"dh:project": frozenset({"p1"})}
+    metered = a_policy(a_constraint("meteredTime", "eq", "P1D"))
+    longer = grants_nothing_beyond(metered, a_policy(a_constraint("meteredTime", "gt", "P1D")))
+    assert longer.counterexample is not None
+    assert longer.counterexample.more == {"meteredTime": timedelta(days=1)}
+
+
+def test_an_interval_without_length_never_recurs_in_a_proof_either() -> None:
+    never = a_policy({**a_constraint("timeInterval", "eq", "P0D"), "urn:datahub:policy:anchor": "2026-01-01"})
+    assert [fault.code for fault in hygiene(never)] == ["contradiction"]

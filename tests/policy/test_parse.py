@@ -200,3 +200,61 @@ def test_a_timing_stated_in_the_duty_comes_before_any_default() -> None:
     policy = a_policy(obligation=[{"action": "delete", "constraint": [timing]}])
     assert policy.obligations[0].timing == "pre"
     assert read_policy(to_jsonld(policy)) == policy
+
+
+@pytest.mark.parametrize(
+    ("constraint", "code"),
+    [
+        (
+            {
+                **a_constraint("dateTime", "eq", "2027-01-01T00:00:00Z"),
+                "urn:datahub:policy:anchor": "2026-01-01",
+            },
+            "anchor-not-allowed",
+        ),
+        ({"leftOperand": 3, "operator": "eq", "rightOperand": "x"}, "unknown-left-operand"),
+        ({"xone": []}, "empty-constraint"),
+        (a_constraint("dateTime", "eq", 7), "wrong-type"),
+        (
+            a_constraint("urn:datahub:policy:column:d", "eq", {"@value": "soon", "@type": "xsd:date"}),
+            "wrong-type",
+        ),
+        (a_constraint("urn:datahub:policy:column:d", "eq", {"@value": 3, "@type": "xsd:date"}), "wrong-type"),
+        (a_constraint("recipient", "eq", "?who"), "unresolved-constant"),
+    ],
+)
+def test_the_rarer_mistakes_have_their_codes_too(constraint: object, code: str) -> None:
+    assert code in [fault.code for fault in faults_of(a_document(constraint))]
+
+
+def test_a_context_that_is_no_namespace_changes_nothing() -> None:
+    document = a_document(a_constraint("purpose", "eq", "dpv:Marketing"))
+    document["@context"] = {"purpose": "odrl:purpose", "x": {"@id": 3}}
+    assert read_policy(document) == a_policy(a_constraint("purpose", "eq", "dpv:Marketing"))
+
+
+def test_the_address_of_a_value_is_imported_as_something_to_be_filled_in() -> None:
+    for address in ("urn:list", {"@id": "urn:list"}, {"@value": "?urn:list"}):
+        constraint = {"leftOperand": "spatial", "operator": "eq", "rightOperandReference": address}
+        policy = read_policy(a_document(constraint), foreign=True)
+        assert policy == read_policy(a_document(a_constraint("spatial", "eq", "?urn:list")), foreign=True)
+
+
+def test_one_identifier_may_stand_in_a_list_or_an_object() -> None:
+    for target in (
+        ["urn:d"],
+        {"@id": "urn:d"},
+        {"uid": "urn:d"},
+        {"@type": "AssetCollection", "source": "urn:d"},
+    ):
+        assert a_policy(target=target).target == "urn:d"
+
+
+def test_constraints_that_nest_too_deep_are_named_by_their_pointer() -> None:
+    (fault,) = faults_of(deep(18))
+    assert (fault.code, fault.pointer.count("/and/0")) == ("too-deep", 17)
+
+
+def test_a_prohibition_alone_is_a_policy_that_permits_nothing() -> None:
+    policy = read_policy({"@id": "urn:x", "prohibition": [{"action": "use"}]})
+    assert read_policy(to_jsonld(policy)) == policy

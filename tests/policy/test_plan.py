@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from datahub.policy import Facts, Mask, Policy, fill_template, plan, read_policy
+from datahub.policy import Facts, Mask, Policy, decide, fill_template, plan, read_policy
 from datahub.policy.compile import FALSE, TRUE, UNKNOWN, Join, Known, join, negated
 from datahub.policy.model import Connective
 from datahub.policy.sql import Renderer, masked, select_groups, to_sql
@@ -246,3 +246,19 @@ def test_the_time_of_a_plan_is_the_facts(tables: Any) -> None:
     policy = a_policy(a_constraint("urn:datahub:policy:age:at", "gteq", "PT0S"))
     assert len(run(tables, policy)) == 8
     assert not run(tables, policy, Facts(action="read", now=datetime(2026, 5, 1, tzinfo=UTC)))
+
+
+def test_consent_is_noticed_wherever_it_stands() -> None:
+    consent = a_constraint("urn:datahub:policy:consent", "eq", {"@value": "false", "@type": "xsd:boolean"})
+    area = a_constraint(C + "area", "eq", "Noord")
+    policy = a_policy({"or": [area, area]}, prohibition=[{"action": "use", "constraint": [consent]}])
+    assert plan(policy, FACTS, SCHEMA).needs_consent
+    assert not plan(a_policy({"or": [area, {"xone": [area]}]}), FACTS, SCHEMA).needs_consent
+    assert not plan(a_policy(), FACTS, SCHEMA).needs_consent
+
+
+def test_a_condition_to_be_filled_in_lets_no_row_leave() -> None:
+    document = a_document(a_constraint(C + "area", "eq", "?area"))
+    policy = read_policy(document, foreign=True)
+    assert plan(policy, FACTS, SCHEMA).is_empty
+    assert not decide(policy, Facts(action="read", row={"area": "?area"})).permit

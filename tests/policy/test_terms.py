@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -164,12 +165,27 @@ def test_a_constant_is_written_with_its_datatype(value: Any, sort: str, written:
         ("event", "lt", "urn:emergency", {"events": ["urn:emergency"]}, False),
         ("payAmount", "gteq", 5, {"more": {"payAmount": Decimal("5.00")}}, True),
         ("count", "lteq", 3, {"counts": {"reads": 2}}, True),
+        (
+            DH + "securityLevel",
+            "isAnyOf",
+            [],
+            {"more": {"dh:securityLevel": "idsc:BASE_SECURITY_PROFILE"}},
+            False,
+        ),
+        ("meteredTime", "lt", "P1D", {"more": {"meteredTime": 3}}, False),
         ("fileFormat", "eq", "text/csv", {"more": {"fileFormat": 3}}, False),
         (DH + "column:x", "eq", {"@value": True}, {"row": {"x": "true"}}, False),
         (DH + "column:x", "eq", {"@value": "2026-01-01", "@type": "xsd:date"}, {"row": {"x": NOW}}, False),
         (DH + "column:x", "lt", 3, {"row": {"x": float("nan")}}, False),
         (DH + "age:x", "lt", "P1D", {"row": {"x": datetime(2026, 6, 1)}}, True),  # noqa: DTZ001 (as a table holds it)
         (DH + "age:x", "lt", "P1D", {"row": {"x": "2026-06-01"}}, False),
+        (
+            DH + "column:x",
+            "gt",
+            {"@value": "2026-01-01T00:00:00Z", "@type": "xsd:dateTime"},
+            {"row": {"x": 3}},
+            False,
+        ),
     ],
 )
 def test_each_kind_of_term_decides(
@@ -287,3 +303,14 @@ def test_what_was_seen_is_shown_in_the_readers_language() -> None:
 def test_facts_compare_by_value() -> None:
     assert Facts(recipient=["a", "b"]) == Facts(recipient=frozenset({"b", "a"}))
     assert Facts(now=NOW.astimezone(UTC)).now == NOW
+
+
+def test_spans_are_counted_in_time_and_not_in_clock_readings() -> None:
+    amsterdam = ZoneInfo("Europe/Amsterdam")
+    before, after = datetime(2026, 3, 29, 1, tzinfo=amsterdam), datetime(2026, 3, 29, 4, tzinfo=amsterdam)
+    policy = a_policy(a_constraint("elapsedTime", "lteq", "PT2H"))
+    assert decide(policy, some_facts(agreed_at=before, now=after)).permit
+    row = {"x": datetime(2026, 3, 29, 0, 30)}  # noqa: DTZ001 (as a table holds it: UTC)
+    young = a_policy(a_constraint(DH + "age:x", "lteq", "PT90M"))
+    assert decide(young, some_facts(now=after, row=row)).permit
+    assert not decide(young, some_facts(now=after, row={"x": datetime(2026, 3, 29, 0, 29)})).permit  # noqa: DTZ001

@@ -82,6 +82,7 @@ def test_the_order_that_turtle_leaves_open_is_always_the_same() -> None:
             + " .",
             "too-deep",
         ),
+        (PREFIXES + "<urn:p> a odrl:Set ; odrl:permission ( 1 2 ) .", "unknown-property"),
         ("@prefix " + "x" * 1_000_001, "too-large"),
     ],
 )

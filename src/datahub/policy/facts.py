@@ -5,7 +5,7 @@ State of the World and Evaluation Request of the W3C Formal Semantics draft, in 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -68,16 +68,22 @@ class Facts:
     more: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make sets of what was given as text or list; refuse instants without a zone."""
+        """Make sets of what was given as text or list; put instants in UTC, refuse those without a zone.
+
+        In one zone, Python subtracts clock readings: across a change of the clock an hour would be lost.
+        """
         for name in _SETS:
             given = getattr(self, name)
             if given is not None and type(given) is not frozenset:
                 object.__setattr__(self, name, frozenset((given,) if isinstance(given, str) else given))
         for name in ("now", "agreed_at", "published_at", "first_used_at"):
             moment = getattr(self, name)
-            if moment is not None and moment.tzinfo is None:
+            if moment is None or moment.tzinfo is UTC:
+                continue
+            if moment.tzinfo is None:
                 message = f"Facts.{name} needs a time zone"
                 raise ValueError(message)
+            object.__setattr__(self, name, moment.astimezone(UTC))
 
 
 def _since(facts: Facts, anchor: datetime | None) -> object:
@@ -147,4 +153,4 @@ def _age(facts: Facts, column: str) -> object:
     moment = (facts.row or _NOTHING).get(column)
     if facts.now is None or not isinstance(moment, datetime):
         return None
-    return facts.now - (moment if moment.tzinfo else moment.replace(tzinfo=facts.now.tzinfo))
+    return facts.now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))

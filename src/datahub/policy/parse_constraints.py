@@ -31,7 +31,7 @@ _FOREIGN = frozenset({"rightOperandReference", *BESIDE_PAYMENT})
 _UNORDERED = frozenset({"text", "level"})
 """Sorts without parts: to be part of a list is to be one of it."""
 _MOMENT = Operand("instant", "instant", "the moment", "het moment")
-_DEEPEST = 24
+_DEEPEST = 16
 _MOST_FAULTS = 100
 
 

@@ -22,7 +22,6 @@ from datahub.policy.compile import (
     Not,
     Plan,
     Residual,
-    Test,
 )
 from datahub.policy.facts import Facts
 from datahub.policy.model import Atom, Connective, Operator, Value
@@ -68,8 +67,8 @@ class Renderer:
             case Join(connective, parts):
                 tree = exp.and_ if connective is Connective.AND else exp.or_
                 return exp.paren(tree(*(self.predicate(each) for each in parts), copy=False), copy=False)
-            case Test(atom):
-                return self.comparison(atom)
+            case _:
+                return self.comparison(part.atom)
 
     def comparison(self, atom: Atom) -> exp.Expr:
         """Return one comparison with a column."""

@@ -74,11 +74,6 @@ def _node(graph: "Graph", subject: "Node", depth: int) -> dict[str, object]:
             tree[key] = [value["@id"] for value in values if isinstance(value, Mapping)]
         elif key != "uid":
             tree[key] = values[0] if len(values) == 1 and name != "rightOperand" else values
-    for name in ("permission", "prohibition"):
-        rules = tree.get(name, [])
-        for rule in rules if isinstance(rules, list) else [rules]:
-            if isinstance(rule, dict):
-                rule.setdefault("action", _ANY_ACTION)
     if isinstance(tree.get("rightOperand"), list) and len(tree["rightOperand"]) == 1:  # type: ignore[arg-type]
         tree["rightOperand"] = tree["rightOperand"][0]  # type: ignore[index]
     return tree
@@ -101,7 +96,10 @@ def _value(graph: "Graph", value: "Node", name: str, depth: int) -> Iterator[obj
         for member in Collection(graph, value):
             yield from _value(graph, member, name, depth)
     elif name in _FOLLOWED and (value, None, None) in graph and depth < _DEEPEST:
-        yield _node(graph, value, depth + 1)
+        node = _node(graph, value, depth + 1)
+        if name in {"permission", "prohibition"}:
+            node.setdefault("action", _ANY_ACTION)
+        yield node
     elif isinstance(value, BNode):
         yield {"@id": f"_:{value}"}
     else:
