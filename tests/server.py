@@ -66,7 +66,16 @@ class Server:
 
     def start(self) -> None:
         """Serve, and return once it is ready."""
-        command = [sys.executable, "-m", "datahub", "serve", "--port", str(self.port), "--workers", str(self.workers)]
+        command = [
+            sys.executable,
+            "-m",
+            "datahub",
+            "serve",
+            "--port",
+            str(self.port),
+            "--workers",
+            str(self.workers),
+        ]
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, env=self.environment, stdout=log, stderr=log, start_new_session=True

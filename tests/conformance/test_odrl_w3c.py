@@ -42,7 +42,9 @@ def test_all_nine_cases_are_here() -> None:
     assert len(REQUESTS) == 9
 
 
-@pytest.mark.parametrize("path", REQUESTS, ids=[path.stem.removeprefix("evaluationrequest") for path in REQUESTS])
+@pytest.mark.parametrize(
+    "path", REQUESTS, ids=[path.stem.removeprefix("evaluationrequest") for path in REQUESTS]
+)
 def test_the_rule_is_active_and_controls_as_the_draft_says(path: Path) -> None:
     report = next(
         each
