@@ -25,6 +25,7 @@ from datahub.kernel.outbox import Errand, Handler, work_off
 from datahub.kernel.settings import Settings
 from datahub.oauth import jobs as oauth_jobs
 from datahub.participants import note_delivery, tell, webhook_message
+from datahub.transfers import jobs as transfers_jobs
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ DUE: tuple[Due, ...] = (
     Due("contracts", 5, contracts_jobs.expire_due),
     Due("oauth-purge", oauth_jobs.PURGE_EVERY_S, oauth_jobs.purge),
     Due("storage", catalog_jobs.SWEEP_EVERY_S, catalog_jobs.sweep_storage),
+    Due("deliveries", transfers_jobs.CLOSE_EVERY_S, transfers_jobs.close_unfinished),
     Due("key-rotation", oauth_jobs.ROTATE_EVERY_S, oauth_jobs.rotate_keys_when_due),
 )
 

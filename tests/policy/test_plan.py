@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from datahub.policy import Facts, Mask, Policy, decide, fill_template, plan, read_policy
+from datahub.policy import Facts, Mask, Policy, decide, fill_template, plan, plan_sql, read_policy
 from datahub.policy.compile import FALSE, TRUE, UNKNOWN, Join, Known, join, negated
 from datahub.policy.model import Connective
 from datahub.policy.sql import Renderer, masked, select_groups, to_sql
@@ -56,7 +56,7 @@ def filled(name: str, **parameters: Any) -> Policy:
 
 
 def run(connection: Any, policy: Policy, facts: Facts = FACTS) -> list[dict[str, Any]]:
-    found = connection.execute(plan(policy, facts, SCHEMA).sql("t", facts))
+    found = connection.execute(plan_sql(plan(policy, facts, SCHEMA), "t", facts))
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -86,7 +86,9 @@ def test_moments_are_masked_to_their_year_or_month(tables: Any) -> None:
 
 
 def test_a_keyed_mask_takes_its_key_as_a_parameter(tables: Any) -> None:
-    query = plan(filled("columns-masked", columns=["name"], method="hmac"), FACTS, SCHEMA).sql("t", FACTS)
+    query = plan_sql(
+        plan(filled("columns-masked", columns=["name"], method="hmac"), FACTS, SCHEMA), "t", FACTS
+    )
     rows = tables.execute(query, {"pseudonym_key": "secret"}).fetchall()
     assert rows[0][1] == hashlib.sha256(b"secretperson 0").hexdigest()
     assert "secret" not in query
@@ -108,8 +110,8 @@ def test_a_mask_may_say_what_replaces_the_value(tables: Any) -> None:
 
 def test_postgres_hashes_bytes_and_spark_has_its_own_function() -> None:
     made = plan(filled("columns-masked", columns=["name"], method="hash"), FACTS, SCHEMA)
-    assert "CONVERT_TO(CAST(\"name\" AS TEXT), 'UTF8')" in made.sql("t", FACTS, "postgres")
-    assert "SHA2(CAST(`name` AS STRING), 256)" in made.sql("t", FACTS, "spark")
+    assert "CONVERT_TO(CAST(\"name\" AS TEXT), 'UTF8')" in plan_sql(made, "t", FACTS, "postgres")
+    assert "SHA2(CAST(`name` AS STRING), 256)" in plan_sql(made, "t", FACTS, "spark")
 
 
 def test_columns_withheld_are_not_in_the_result(tables: Any) -> None:
@@ -236,8 +238,8 @@ def test_a_text_with_quotes_cannot_leave_its_place(tables: Any) -> None:
     policy = filled("rows-where", column="name", values=["person 0' OR '1'='1", "person 1"])
     assert {row["name"] for row in run(tables, policy)} == {"person 1"}
     odd: Any = {'a"; DROP TABLE t; --': "text"}
-    query = plan(filled("rows-where", column='a"; DROP TABLE t; --', values=["x"]), FACTS, odd).sql(
-        "t", FACTS
+    query = plan_sql(
+        plan(filled("rows-where", column='a"; DROP TABLE t; --', values=["x"]), FACTS, odd), "t", FACTS
     )
     assert 'a""; DROP TABLE' in query
 

@@ -177,7 +177,8 @@ def statistics_page(
             func.coalesce(func.sum(col(Entry.rows)), 0).label("rows"),
             func.coalesce(func.sum(col(Entry.bytes)), 0).label("bytes"),
         )
-        .where(*_conditions(actor, wanted), col(Entry.outcome).in_(_COUNTS.values()))
+        .where(*_conditions(actor, wanted), col(Entry.action).startswith("data."))
+        .where(col(Entry.outcome).in_(_COUNTS.values()))  # a token that was granted is not yet a read
         .group_by(*groups)
     ).subquery()
     keys = [SortKey(counted.c[name], name) for name in group_by]

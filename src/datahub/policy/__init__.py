@@ -19,6 +19,7 @@ from datahub.policy.explain import Reason, RuleReport
 from datahub.policy.facts import Facts
 from datahub.policy.model import Duty, Fault, Kind, Policy, PolicyFaults, Timing, duties_of
 from datahub.policy.parse import read_policy
+from datahub.policy.query import plan_sql
 from datahub.policy.read_text import read_text
 from datahub.policy.registry import Enforcement, patterns
 from datahub.policy.render import labels, render
@@ -63,6 +64,7 @@ __all__ = [
     "labels",
     "patterns",
     "plan",
+    "plan_sql",
     "policy_hash",
     "preview",
     "read_attempt",

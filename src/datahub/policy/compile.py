@@ -111,15 +111,6 @@ class Plan:
         """The columns of which anything may leave."""
         return tuple(cell.column for cell in self.cells if cell.rows != FALSE)
 
-    def sql(self, table: str, facts: Facts, dialect: str = "duckdb") -> str:
-        """Return the query that gives exactly the cells that may leave, in `duckdb`, `postgres` or `spark`.
-
-        What a consumer filters on goes around this query, never into it: then a masked value cannot be found out.
-        """
-        from datahub.policy.sql import select, to_sql  # noqa: PLC0415 (only who compiles needs sqlglot)
-
-        return to_sql(select(self, table, self.schema, facts), dialect)
-
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all may leave."""

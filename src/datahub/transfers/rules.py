@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from datahub.contracts import Agreement, Standing, purpose_of
 from datahub.kernel.context import Actor
-from datahub.policy import ColumnSort, Facts, Plan, Policy, plan, taxonomies
+from datahub.policy import ColumnSort, Facts, Plan, Policy, plan, plan_sql, taxonomies
 
 DATA_SCOPE = "data:read"
 OWN_SCOPES = frozenset({DATA_SCOPE, "catalog:write"})
@@ -110,7 +110,7 @@ class Release:
 
         What the reader filters on goes around it, never into it: then a masked value cannot be found out.
         """
-        return self.plan.sql(table, self.facts)
+        return plan_sql(self.plan, table, self.facts)
 
 
 def release_of(policy: Policy, facts: Facts, columns: Sequence[Mapping[str, Any]]) -> Release | str:

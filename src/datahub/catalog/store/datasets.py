@@ -84,7 +84,9 @@ def datasets_page(ctx: Context, actor: Actor, request: PageRequest, filters: Fil
     for name, value in filters.tags:
         # EXISTS, not IN: it is looked up while walking the order's index, so a common tag ends with the first page
         same = DatasetTag.dataset_id == Dataset.id
-        found = found.where(select(1).where(same, DatasetTag.field == name, DatasetTag.value == value).exists())
+        found = found.where(
+            select(1).where(same, DatasetTag.field == name, DatasetTag.value == value).exists()
+        )
     for word in filters.words:
         found = found.where(col(Dataset.search_text).contains(word, autoescape=True))
     return read_page(ctx, found, _order(filters.sort), request)

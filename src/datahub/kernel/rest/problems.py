@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -97,6 +98,12 @@ class RangeNotSatisfiable(Refusal):
     title = "Range not satisfiable"
 
 
+class StoreUnavailable(Unavailable):
+    """The database cannot be read or written at this moment, so nothing was done."""
+
+    title = "Store not available"
+
+
 # Nearest class in the method resolution order wins, so a subclass may differ from its kind.
 STATUS: Mapping[type[Refusal], int] = {
     Invalid: 400,
@@ -161,6 +168,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(OperationalError, _on_database_fault)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -181,8 +189,19 @@ def _challenge(request: Request, error: str | None, scope: str = "") -> str:
 
 def _on_refusal(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)  # noqa: S101 — Starlette's handler type is wider than what it calls with
-    headers = request.app.state.door.on_refusal(request, refusal)
+    try:
+        headers = request.app.state.door.on_refusal(request, refusal)
+    except Unavailable as fault:  # the refusal could not be recorded, and an unrecorded answer is none
+        return problem(request, fault)
     return problem(request, refusal, headers)
+
+
+def _on_database_fault(request: Request, fault: Exception) -> Response:
+    # The transaction has rolled back, its log entry with it: nothing was done, and trying again is safe.
+    _log.error("database fault %s in request %s", type(fault).__name__, request.scope.get("trace_id"))
+    return problem(
+        request, StoreUnavailable("The exchange's store cannot be written now; nothing was changed.")
+    )
 
 
 def _on_validation(request: Request, fault: Exception) -> Response:
