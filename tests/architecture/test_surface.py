@@ -27,7 +27,7 @@ def _below(router: APIRouter) -> Iterator[APIRoute]:
         if isinstance(route, APIRoute):
             yield route
         else:  # a router included in a router
-            yield from _below(route.original_router)
+            yield from _below(route.original_router)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("route", _routes(), ids=lambda r: f"{sorted(r.methods)[0]} {r.path}")

@@ -39,7 +39,7 @@ def _lint(spectral: Path, document: object, folder: Path) -> list[dict[str, obje
     file = folder / "openapi.json"
     file.write_text(json.dumps(document))
     found = folder / "findings.json"
-    command = [spectral, "lint", "-r", RULESET, "-f", "json", "-o", found, "-q", file]
+    command: list[str | Path] = [spectral, "lint", "-r", RULESET, "-f", "json", "-o", found, "-q", file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr  # 2 is trouble of the linter's own
     findings: list[dict[str, object]] = json.loads(found.read_text())

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from datahub.policy import Facts, Policy, read_policy
+from datahub.policy import ColumnSort, Facts, Policy, read_policy
 from datahub.policy.values import write_duration, write_instant
 
 COLUMN = "urn:datahub:policy:column:"
@@ -38,7 +38,7 @@ MOMENTS = [BASE + timedelta(seconds=step) for step in (-31_536_000, -1, 0, 1, 36
     datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 ]
 DATES = [date(2026, 3, 29), date(2026, 3, 30), date(1900, 1, 1)]
-SCHEMA = {
+SCHEMA: dict[str, ColumnSort] = {
     "place": "text",
     "years": "integer",
     "score": "number",

@@ -116,7 +116,7 @@ def test_every_denial_is_explained_and_its_smallest_cause_is_real(
     decision = decide(policy, replace(facts, row=row, column=column))
     for lang in ("nl", "en"):
         for view in ("requester", "provider"):
-            assert decision.explanation(lang, view)  # type: ignore[arg-type]
+            assert decision.explanation(lang, view)
     if decision.permit:
         assert decision.reasons == decision.changes == ()
     else:

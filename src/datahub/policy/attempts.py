@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from datahub.policy.evaluate import Prepared, PreparedDuty, PreparedRule, prepare
 from datahub.policy.facts import Facts

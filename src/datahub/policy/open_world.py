@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import product
 from typing import Any, Final
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from datahub.policy.model import (
     Atom,

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from datahub.policy.compare_values import comparison
 from datahub.policy.evaluate import DAY

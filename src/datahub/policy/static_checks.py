@@ -7,7 +7,7 @@ a proof over all attempts, unknown facts included. Needs the extra `analysis` (z
 from collections.abc import Iterator
 from typing import Any, Final
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from datahub.policy.attempts import Attempt, RuleFormula
 from datahub.policy.evaluate import prepare
