@@ -36,7 +36,7 @@ def test_a_fact_is_handled_once_and_not_again(engine: Engine, tmp_path: Path) ->
 
 def test_a_fact_of_a_verb_that_failed_never_existed(engine: Engine, tmp_path: Path) -> None:
     settings = some_settings(tmp_path)
-    with pytest.raises(RuntimeError), a_context(engine, settings, ANONYMOUS) as ctx:  # noqa: PT012 — a verb that fails late
+    with pytest.raises(RuntimeError), a_context(engine, settings, ANONYMOUS) as ctx:
         announce(ctx, "Happened", {})
         raise RuntimeError
     with db.transaction(engine) as session:
