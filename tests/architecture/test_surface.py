@@ -30,7 +30,7 @@ def _below(router: APIRouter) -> Iterator[APIRoute]:
             yield from _below(route.original_router)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("route", _routes(), ids=lambda r: f"{sorted(r.methods)[0]} {r.path}")
+@pytest.mark.parametrize("route", _routes(), ids=lambda r: f"{min(r.methods)} {r.path}")
 def test_every_route_names_its_scope(route: APIRoute) -> None:
     package = route.endpoint.__module__.split(".")[1]
     if package in OWN_DOOR:
