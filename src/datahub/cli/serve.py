@@ -23,19 +23,26 @@ if TYPE_CHECKING:
     help="Run the worker in this process too.",
 )
 def serve(host: str, port: int, workers: int, *, with_worker: bool) -> None:
-    r"""Run the exchange's HTTP server.
+    """Run the exchange's HTTP server.
 
     With more than one process, run `datahub worker` beside it and pass --without-worker.
 
     \b
     Example:
       DATAHUB_HOME=./region datahub serve --port 8000
-    """
+    """  # noqa: D301 — click takes a real \b for "keep these lines"
+    from urllib.parse import urlsplit
+
     import uvicorn
 
-    from datahub.kernel.settings import Settings
+    from datahub.kernel.settings import Settings, is_loopback
 
-    _must_be_ready(Settings())
+    settings = Settings()
+    _must_be_ready(settings)
+    if is_loopback(urlsplit(settings.base_url).hostname or "") and urlsplit(settings.base_url).port != port:
+        click.echo(
+            f"Tokens are issued for {settings.base_url}; set DATAHUB_BASE_URL=http://{host}:{port}", err=True
+        )
     stop = _start_worker() if with_worker and workers == 1 else None
     uvicorn.run(
         "datahub.cli.serve:application",

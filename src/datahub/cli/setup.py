@@ -31,14 +31,14 @@ _SCHEMES = ("kvk", "oin", "eori", "lei", "did")
     "--another-admin", is_flag=True, help="Make one more admin client, when the first secret is lost."
 )
 def init(name: str, slug: str, email: str, identifiers: tuple[str, ...], *, another_admin: bool) -> None:
-    r"""Make the exchange: database, keys, its own organisation, and the first admin client.
+    """Make the exchange: database, keys, its own organisation, and the first admin client.
 
     Prints the client's secret once; it is stored only as a hash. Run again, it changes nothing.
 
     \b
     Example:
       datahub init --name "Regional exchange" --slug region --email ops@region.example
-    """
+    """  # noqa: D301 — click takes a real \b for "keep these lines"
     from datahub import migrations
     from datahub.kernel import db
     from datahub.kernel.clock import system_clock

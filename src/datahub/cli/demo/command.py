@@ -35,7 +35,7 @@ _OPENING = (
     "--port", type=click.IntRange(1, 65535), help="Port to listen on. [default: 8000, or a free one]"
 )
 def demo(home: Path, port: int | None, *, once: bool) -> None:
-    r"""Tell the whole story with real calls on this machine.
+    """Tell the whole story with real calls on this machine.
 
     Starts an exchange on SQLite in a folder of its own, plays four organisations of a made-up region, shows every
     call and its answer, and keeps serving until Ctrl-C. Ends with 1 when a step is not answered as the story expects.
@@ -44,7 +44,7 @@ def demo(home: Path, port: int | None, *, once: bool) -> None:
     Examples:
       datahub demo
       datahub demo --once | less
-    """
+    """  # noqa: D301 — click takes a real \b for "keep these lines"
     home = home.absolute()
     try:
         was_there = prepare(home)
