@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from datahub.policy import Facts, decide, read_policy
+from datahub.policy.model import conjuncts, duties_of
 from tests.policy.build import CITY, NOW, UNIVERSITY, a_constraint, a_document, a_policy, some_facts
 
 
@@ -176,6 +177,19 @@ def test_a_false_constraint_makes_a_rule_inactive_and_a_false_refinement_leaves_
         assert [report.active for report in decision.rules] == [active]
 
 
+def test_a_prohibition_reports_its_activity_apart_from_its_bite() -> None:
+    refined = {"action": {"rdf:value": "print", "refinement": [a_constraint("resolution", "gt", 1200)]}}
+    constrained = {"action": "print", "constraint": [a_constraint("resolution", "gt", 1200)]}
+    policy = a_policy(prohibition=[refined, constrained])
+    for resolution, reports in (
+        (1300, [(True, True), (True, True)]),
+        (1200, [(True, False), (False, False)]),
+    ):
+        decision = decide(policy, some_facts(action="print", more={"resolution": resolution}))
+        assert [(each.active, each.applied) for each in decision.rules[1:]] == reports
+        assert decision.permit is not reports[0][1]
+
+
 def test_a_row_policy_permits_the_table_through_its_plan_only() -> None:
     policy = a_policy(a_constraint("urn:datahub:policy:column:region", "eq", "Amsterdam"))
     whole = decide(policy, some_facts())
@@ -221,3 +235,112 @@ def test_the_requester_does_not_learn_who_else_is_allowed() -> None:
     decision = decide(policy, some_facts())
     assert "secret" not in decision.explanation("en", "requester")
     assert "secret" in decision.explanation("en", "provider")
+
+
+CX = "https://w3id.org/catenax/policy/"
+LEGAL = a_constraint(CX + "Liability", "eq", "cx.liability:1")
+
+
+def test_what_is_unknown_in_a_choice_stays_unknown_in_a_conjunction() -> None:
+    unknown = {"or": [a_constraint("purpose", "eq", "dpv:Marketing"), a_constraint("count", "lt", 0)]}
+    always = a_constraint("dateTime", "gt", "2020-01-01T00:00:00Z")
+    policy = a_policy({"and": [unknown, always]})
+    assert not decide(policy, some_facts(counts={"reads": 3})).permit
+    assert decide(policy, some_facts(counts={"reads": 3}, purpose="dpv:Marketing")).permit
+
+
+@pytest.mark.parametrize(("connective", "permitted"), [("and", True), ("or", True), ("xone", False)])
+def test_accepted_legal_text_holds_wherever_it_is_not_one_of_exclusive_choices(
+    connective: str, permitted: bool
+) -> None:
+    always = a_constraint("dateTime", "gt", "2020-01-01T00:00:00Z")
+    never = a_constraint("dateTime", "gt", "2040-01-01T00:00:00Z")
+    policy = a_policy({connective: [LEGAL, always if connective == "and" else never]})
+    assert decide(policy, some_facts(agreed=True)).permit is permitted
+    assert not decide(policy, some_facts()).permit
+
+
+def test_a_broken_obligation_stops_use_only_where_it_exists() -> None:
+    late = [a_constraint("dateTime", "gt", "2030-01-01T00:00:00Z")]
+    policy = a_policy(obligation=[{"@id": "urn:o", "action": "inform", "constraint": late}])
+    broken = some_facts(duties={"urn:o": "violated"})
+    assert decide(policy, broken).permit
+    assert decide(policy, some_facts(duties={"urn:o": "violated"}, now="2031-01-01T00:00:00Z")).code == (
+        "duty-violated"
+    )
+
+
+def test_a_duty_that_only_some_rows_bring_is_left_to_the_rows() -> None:
+    document = a_document()
+    some = [a_constraint("urn:datahub:policy:column:area", "eq", "Noord")]
+    timing = a_constraint("urn:datahub:policy:timing", "eq", "pre")
+    document["permission"][0]["duty"] = [{"action": "compensate", "constraint": [timing, *some]}]
+    document["permission"][0]["constraint"] = [a_constraint("urn:datahub:policy:column:id", "gt", 0)]
+    policy = read_policy(document)
+    assert decide(policy, some_facts()).permit_with_plan
+    assert not decide(policy, some_facts(row={"id": 1, "area": "Noord"})).permit
+    assert decide(policy, some_facts(row={"id": 1, "area": "Zuid"})).permit
+
+
+def test_duties_go_by_their_own_name_or_by_their_place() -> None:
+    document = a_document(obligation=[{"action": "inform"}, {"@id": "urn:o", "action": "inform"}])
+    document["permission"][0]["duty"] = [{"action": "attribute"}, {"@id": "urn:d", "action": "attribute"}]
+    policy = read_policy(document)
+    keys = ["/permission/0/duty/0", "urn:d", "/obligation/0", "urn:o"]
+    assert [key for key, _ in decide(policy, some_facts()).duties] == keys
+    assert [key for key, _ in duties_of(policy)] == keys
+
+
+def test_a_decision_through_a_plan_knows_its_facts_and_its_duties() -> None:
+    document = a_document(a_constraint("urn:datahub:policy:column:area", "eq", "Noord"))
+    document["permission"][0]["duty"] = [{"@id": "urn:d", "action": "attribute"}]
+    facts = some_facts()
+    decision = decide(read_policy(document), facts)
+    assert (decision.permit_with_plan, decision.facts) == (True, facts)
+    assert [key for key, _ in decision.duties] == ["urn:d"]
+
+
+def test_the_provider_is_told_every_reason_and_the_requester_the_nearest_way() -> None:
+    document = a_document(a_constraint("purpose", "eq", "dpv:Marketing"))
+    document["permission"].append({"action": "sell"})
+    decision = decide(read_policy(document), some_facts(action="read", purpose="dpv:AcademicResearch"))
+    asked, told = decision.explanation(), decision.explanation(view="provider")
+    assert asked == decision.explanation("en", "requester") != told
+    assert "the purpose is “Marketing” (dpv:Marketing)" in told
+    assert "“Academic Research” (dpv:AcademicResearch)" in told
+
+
+def test_a_duty_and_values_are_said_in_the_reader_s_language() -> None:
+    document = a_document()
+    document["permission"][0]["duty"] = [
+        {"action": "compensate", "constraint": [a_constraint("urn:datahub:policy:timing", "eq", "pre")]}
+    ]
+    said = decide(read_policy(document), some_facts()).explanation("nl")
+    assert "betalen" in said
+    roles = a_policy(a_constraint("urn:datahub:policy:role", "eq", "researcher"))
+    for seen, shown in ((frozenset(), "“”"), (frozenset({"b", "a"}), "“a”, “b”")):
+        assert shown in decide(roles, some_facts(roles=seen)).explanation("en", "provider")
+    reads = a_policy(a_constraint("count", "lteq", 3))
+    assert "4" in decide(reads, some_facts(counts={"reads": 3})).explanation("en")
+    recurring = {**a_constraint("timeInterval", "eq", "P7D"), "urn:datahub:policy:anchor": "2026-01-01"}
+    (reason,) = decide(a_policy(recurring), some_facts(now="2026-01-04T00:00:00Z")).reasons
+    assert getattr(reason.wanted, "left", None) == "timeInterval"
+
+
+def test_a_policy_is_told_from_another_and_a_choice_is_one_condition() -> None:
+    marketing, research = (
+        a_constraint("purpose", "eq", f"dpv:{name}") for name in ("Marketing", "AcademicResearch")
+    )
+    one, other = a_policy(marketing), a_policy(research)
+    assert hash(one) == hash(a_policy(marketing)) != hash(other)
+    choice = a_policy({"or": [marketing, research]}).permissions[0].constraint
+    both = a_policy(marketing, research).permissions[0].constraint
+    assert conjuncts(choice) == (choice,)
+    assert len(conjuncts(both)) == 2
+    assert conjuncts(None) == ()
+
+
+def test_whoever_does_not_ask_as_the_provider_is_not_told_who_may() -> None:
+    decision = decide(a_policy(a_constraint("recipient", "eq", CITY)), some_facts(recipient=[UNIVERSITY]))
+    assert CITY not in decision.explanation()
+    assert CITY in decision.explanation(view="provider")

@@ -5,6 +5,7 @@ Differential random testing: 120 policies over 45 rows of 7 cells are 37,800 ans
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,8 +38,8 @@ TYPES = {
 }
 
 
-@pytest.fixture(scope="module")
-def tables() -> Iterator[Any]:
+@contextmanager
+def a_table() -> Iterator[Any]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'Europe/Amsterdam'")
         columns = ", ".join(f'"{name}" {TYPES[sort]}' for name, sort in make.SCHEMA.items())
@@ -47,6 +48,12 @@ def tables() -> Iterator[Any]:
         connection.executemany(
             f"INSERT INTO t VALUES ({places})", [[at, *row.values()] for at, row in enumerate(ROWS)]
         )
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[Any]:
+    with a_table() as connection:
         yield connection
 
 

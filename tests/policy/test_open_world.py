@@ -24,6 +24,12 @@ def test_sibling_purposes_may_overlap_until_somebody_says_they_do_not() -> None:
     assert asked(purpose("neq", "dpv:Marketing"), purpose("eq", "dpv:Marketing")) is Verdict.CONFLICT
 
 
+def test_to_fall_under_a_purpose_is_not_said_to_differ_from_it() -> None:
+    """Only the taxonomy can tell two concepts apart (SKOS does not say that narrower is other)."""
+    assert asked(purpose("eq", "dpv:DirectMarketing"), purpose("eq", "dpv:Marketing")) is Verdict.UNKNOWN
+    assert asked(purpose("neq", "dpv:Marketing"), purpose("eq", "dpv:DirectMarketing")) is Verdict.UNKNOWN
+
+
 def test_containment_of_purposes_follows_the_graph_and_is_unknown_beside_it() -> None:
     academic, research = purpose("eq", "dpv:AcademicResearch"), purpose("isA", "dpv:ResearchAndDevelopment")
     assert asked(academic, research, Question.WITHIN) is Verdict.COMPATIBLE
@@ -48,6 +54,13 @@ def test_equal_caps_never_part_ways_and_unequal_ones_do() -> None:
     assert asked(ten, ten, Question.RUNTIME) is Verdict.COMPATIBLE
     assert asked(ten, eight, Question.RUNTIME) is Verdict.CONFLICT
     assert asked(eight, ten, Question.RUNTIME) is Verdict.CONFLICT
+
+
+def test_what_does_not_add_up_over_time_never_parts_ways() -> None:
+    wide, narrow = (a_policy(a_constraint("absoluteSizeWidth", "lteq", size)) for size in (600, 400))
+    assert asked(wide, narrow, Question.RUNTIME) is Verdict.COMPATIBLE
+    beyond = a_policy(a_constraint("absoluteSizeWidth", "gt", 600))
+    assert asked(beyond, narrow, Question.RUNTIME) is Verdict.CONFLICT
 
 
 def test_metered_time_and_delays_fit_within_elapsed_time() -> None:

@@ -258,3 +258,70 @@ def test_constraints_that_nest_too_deep_are_named_by_their_pointer() -> None:
 def test_a_prohibition_alone_is_a_policy_that_permits_nothing() -> None:
     policy = read_policy({"@id": "urn:x", "prohibition": [{"action": "use"}]})
     assert read_policy(to_jsonld(policy)) == policy
+
+
+def test_a_rule_under_a_second_spelling_is_not_dropped() -> None:
+    twice = a_document(prohibition=[{"action": "use"}]) | {"odrl:prohibition": []}
+    assert codes(twice) == [("/odrl:prohibition", "stated-twice")]
+    rule = {"action": "use", "constraint": [], "http://www.w3.org/ns/odrl/2/constraint": []}
+    assert codes({"@id": "urn:x", "permission": [rule]}) == [
+        ("/permission/0/http:~1~1www.w3.org~1ns~1odrl~12~1constraint", "stated-twice")
+    ]
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x"])
+def test_an_address_that_runs_something_names_nothing(address: str) -> None:
+    assert ("/target", "wrong-type") in codes(a_document(target=address))
+
+
+def test_lists_without_rules_are_no_rules() -> None:
+    assert codes({"@id": "urn:x", "permission": [], "prohibition": []}) == [("", "no-rule")]
+
+
+def test_a_fault_is_told_once() -> None:
+    assert codes({"@id": "urn:x", "permission": [{"action": "use", "constraint": "no"}]}) == [
+        ("/permission/0/constraint", "wrong-type")
+    ]
+
+
+DH = "urn:datahub:policy:"
+
+
+@pytest.mark.parametrize(
+    ("action", "constraint", "code"),
+    [
+        (
+            "inform",
+            [a_constraint(DH + "timing", "eq", "pre"), a_constraint(DH + "timing", "eq", "post")],
+            "mixed-timing",
+        ),
+        ("inform", [a_constraint(DH + "timing", "neq", "pre")], "operator-not-allowed"),
+        (DH + "mask", [a_constraint(DH + "maskedColumn", "isNoneOf", ["name"])], "operator-not-allowed"),
+        (DH + "aggregateOnly", [a_constraint(DH + "minimumGroup", "gt", 5)], "operator-not-allowed"),
+        (
+            DH + "mask",
+            [{"xone": [a_constraint(DH + "method", "eq", each) for each in ("hash", "null")]}],
+            "operator-not-allowed",
+        ),
+        (DH + "mask", [a_constraint(DH + "method", "eq", "bucket")], "no-buckets"),
+        (DH + "mask", [a_constraint(DH + "step", "eq", 0)], "no-buckets"),
+        (DH + "mask", [a_constraint(DH + "step", "eq", -3)], "no-buckets"),
+        (DH + "mask", [a_constraint(DH + "step", "isAnyOf", [5, 5])], "no-buckets"),
+        (DH + "mask", [a_constraint(DH + "step", "isAnyOf", [0, 2**53 + 1])], "no-buckets"),
+    ],
+)
+def test_a_duty_that_cannot_be_carried_out_as_it_stands_is_refused(
+    action: str, constraint: list[object], code: str
+) -> None:
+    document = a_document()
+    document["permission"][0]["duty"] = [{"action": action, "constraint": constraint}]
+    assert ("/permission/0/duty/0", code) in codes(document)
+
+
+def test_a_fault_quotes_nothing_that_people_would_not_see_as_it_is() -> None:
+    document = a_document(permission=[{"action": "http://a.example/\u202e\x00\ud800use"}])
+    with pytest.raises(PolicyFaults) as refused:
+        read_policy(document)
+    (fault,) = refused.value.faults
+    assert "a.example/\\u202e\\u0000\\ud800use" in fault.message
+    assert fault.message.isprintable()

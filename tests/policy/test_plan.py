@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from datahub.policy import Facts, Mask, Policy, decide, fill_template, plan, plan_sql, read_policy
+from datahub.policy import Facts, Mask, Policy, decide, fill_template, plan, plan_sql, plan_tests, read_policy
 from datahub.policy.compile import FALSE, TRUE, UNKNOWN, Join, Known, join, negated
+from datahub.policy.evaluate import left_open
 from datahub.policy.model import Connective
 from datahub.policy.sql import Renderer, masked, select_groups, to_sql
 from tests.policy.build import NOW, a_constraint, a_document, a_policy
@@ -132,7 +133,7 @@ def test_two_permissions_give_each_row_the_better_of_their_views(tables: Any) ->
     document["permission"].append({"action": "use", "duty": [mask]})
     rows = run(tables, read_policy(document))
     assert [row["name"] for row in rows][5:] == ["person 2", "pers", "pers"]
-    assert [row["amount"] for row in rows][5:] == ["2.5", "3.0", "3.5"]
+    assert [row["amount"] for row in rows][5:] == ["2.5", "***", "***"], "a part that is all of it"
 
 
 def test_what_a_prohibition_forbids_leaves_in_no_layer(tables: Any) -> None:
@@ -259,8 +260,120 @@ def test_consent_is_noticed_wherever_it_stands() -> None:
     assert not plan(a_policy(), FACTS, SCHEMA).needs_consent
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_where_consent_is_known_of_every_row_it_is_settled(*, given: bool) -> None:
+    wanted = a_constraint("urn:datahub:policy:consent", "eq", {"@value": "true", "@type": "xsd:boolean"})
+    found = plan(a_policy(wanted), FACTS, SCHEMA, consent=given)
+    assert not found.needs_consent
+    assert found.rows == (TRUE if given else FALSE)
+
+
 def test_a_condition_to_be_filled_in_lets_no_row_leave() -> None:
     document = a_document(a_constraint(C + "area", "eq", "?area"))
     policy = read_policy(document, foreign=True)
     assert plan(policy, FACTS, SCHEMA).is_empty
     assert not decide(policy, Facts(action="read", row={"area": "?area"})).permit
+
+
+@pytest.mark.parametrize("operator", ["isAllOf", "isAnyOf", "eq"])
+def test_all_of_one_value_is_that_value(tables: Any, operator: str) -> None:
+    policy = a_policy(a_constraint(C + "area", operator, ["Noord", "Noord"] if operator != "eq" else "Noord"))
+    assert [row["id"] for row in run(tables, policy)] == list(range(6))
+
+
+def test_no_row_holds_all_of_two_values(tables: Any) -> None:
+    assert run(tables, a_policy(a_constraint(C + "area", "isAllOf", ["Noord", "Zuid"]))) == []
+
+
+def test_the_tests_of_a_plan_say_what_leaves_of_each_column() -> None:
+    document = a_document(a_constraint(C + "area", "eq", "Noord"))
+    hidden = [a_constraint("urn:datahub:policy:maskedColumn", "eq", "name")]
+    document["permission"][0]["duty"] = [{"action": "urn:datahub:policy:mask", "constraint": hidden}]
+    unmasked = [a_constraint(C + "id", "gt", 3), a_constraint("urn:datahub:policy:column", "eq", "name")]
+    document["permission"].append({"action": "use", "constraint": unmasked})
+    rows, shown = plan_tests(plan(read_policy(document), FACTS, SCHEMA), FACTS)
+    said = {
+        each.column: [(mask and mask.method, test.sql() if test else None) for mask, test in each.layers]
+        for each in shown
+    }
+    north, late = "\"area\" = 'Noord'", '"id" > 3'
+    assert rows.sql() == f"({north} OR {late})"
+    assert said["name"] == [(None, late), ("null", north)]
+    assert said["id"] == [(None, north)]
+
+
+def test_a_column_of_which_nothing_leaves_has_no_test() -> None:
+    _, shown = plan_tests(plan(filled("columns-without", columns=["name"]), FACTS, SCHEMA), FACTS)
+    assert [(each.column, each.layers) for each in shown] == [
+        (column, [(None, None)]) for column in SCHEMA if column != "name"
+    ]
+
+
+def test_nothing_of_another_action_is_planned() -> None:
+    assert plan(a_policy(), Facts(action="sell", now=NOW), SCHEMA).is_empty
+    assert not plan(a_policy(), FACTS, SCHEMA).is_empty
+
+
+def test_each_of_several_prohibitions_keeps_its_rows_back(tables: Any) -> None:
+    south, first = a_constraint(C + "area", "eq", "Zuid"), a_constraint(C + "id", "lt", 2)
+    forbidden = [{"action": "use", "constraint": [each]} for each in (south, first)]
+    assert [row["id"] for row in run(tables, a_policy(prohibition=forbidden))] == [2, 3, 4, 5]
+
+
+def test_a_prohibition_for_one_organisation_leaves_the_others_their_rows() -> None:
+    policy = a_policy(
+        prohibition=[{"action": "use", "assignee": "urn:a"}, {"action": "use", "assignee": "urn:b"}]
+    )
+    for who, stopped in (("urn:a", True), ("urn:b", True), ("urn:c", False)):
+        assert plan(policy, Facts(action="read", now=NOW, recipient=[who]), SCHEMA).is_empty is stopped
+
+
+def test_a_permission_for_groups_does_not_hide_one_for_rows() -> None:
+    document = a_document(a_constraint(C + "area", "eq", "Zuid"))
+    smallest = [a_constraint("urn:datahub:policy:minimumGroup", "eq", 4)]
+    duty = [{"action": "urn:datahub:policy:aggregateOnly", "constraint": smallest}]
+    document["permission"] = [{"action": "use", "duty": duty}, *document["permission"]]
+    document["prohibition"] = [{"action": "use", "constraint": [a_constraint(C + "id", "lt", 2)]}]
+    made = plan(read_policy(document), FACTS, SCHEMA)
+    assert made.columns == tuple(SCHEMA)
+    (group,) = made.groups
+    assert group.minimum == 4
+    assert Renderer(SCHEMA, FACTS).predicate(group.rows).sql() == 'NOT ("id" < 2)'
+
+
+def test_a_choice_of_rows_stays_a_choice(tables: Any) -> None:
+    either = {"or": [a_constraint(C + "area", "eq", "Zuid"), a_constraint(C + "id", "eq", 0)]}
+    assert [row["id"] for row in run(tables, a_policy(either))] == [0, 6, 7]
+
+
+@pytest.mark.parametrize(("operator", "found"), [("isAnyOf", 0), ("isNoneOf", 8), ("isAllOf", 8)])
+def test_no_values_at_all_compare_as_the_empty_set(tables: Any, operator: str, found: int) -> None:
+    policy = a_policy(a_constraint(C + "area", operator, []))
+    assert len(run(tables, policy)) == found
+    assert decide(policy, Facts(action="read", now=NOW, row={"area": "Noord"})).permit is (found > 0)
+
+
+def test_limits_count_whichever_name_the_use_goes_by() -> None:
+    policy = a_policy(a_constraint("urn:datahub:policy:rows", "lteq", 100))
+    for name in ("rows", "dh:rows"):
+        used = Facts(action="read", now=NOW, counts={name: 40})
+        assert plan(policy, used, SCHEMA).limits == {"rows": 60}
+        assert decide(policy, used).permit
+        assert not decide(policy, Facts(action="read", now=NOW, counts={name: 100})).permit
+
+
+def test_a_limit_that_refines_the_action_limits_as_well() -> None:
+    document = a_document()
+    refined = {"rdf:value": "use", "refinement": [a_constraint("urn:datahub:policy:rows", "lt", 10)]}
+    document["permission"] = [{"action": refined}]
+    facts = Facts(action="read", now=NOW, counts={"rows": 4})
+    assert plan(read_policy(document), facts, SCHEMA).limits == {"rows": 5}
+
+
+def test_a_plan_is_the_same_for_an_attempt_whose_rows_were_left_open() -> None:
+    policy = a_policy(
+        a_constraint("urn:datahub:policy:column", "eq", "name"), a_constraint(C + "area", "eq", "Noord")
+    )
+    made = plan(policy, FACTS, SCHEMA)
+    assert made.columns == ("name",)
+    assert plan(policy, left_open(FACTS), SCHEMA) == made

@@ -132,3 +132,14 @@ def test_a_text_that_was_changed_by_hand_is_refused_and_the_place_named(line: in
     with pytest.raises(PolicyFaults) as refused:
         read_text(text, "en")
     assert [fault.code for fault in refused.value.faults] == ["not-a-text"]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_text_that_does_not_name_its_policy_is_refused(lang: str) -> None:
+    text = render(a_policy(), lang)  # type: ignore[arg-type]
+    nameless = text[: text.rindex("\n", 0, text.index("urn:test:policy"))]
+    with pytest.raises(PolicyFaults, match=r"no line says|geen"):
+        read_text(nameless, lang)  # type: ignore[arg-type]
+    unquoted = text.replace("“urn:test:policy”", "urn:test:policy")
+    with pytest.raises(PolicyFaults, match="is not quoted"):
+        read_text(unquoted, lang)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ def _decode(text: str) -> object:
         return load_turtle(text)
     try:
         document: object = json.loads(
-            text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
+            text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=unique_members
         )
     except (ValueError, ArithmeticError) as broken:
         if isinstance(broken, PolicyFaults):
@@ -61,7 +61,11 @@ def _refuse_constant(name: str) -> object:
     raise _fault("not-json", f"{name} is not JSON.", "Write a finite number.")
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the members of one JSON object, for `object_pairs_hook`: none may be dropped for another of its name.
+
+    Raises PolicyFaults (`duplicate-key`).
+    """
     members = dict(pairs)
     if len(members) < len(pairs):
         double = Counter(key for key, _ in pairs).most_common(1)[0][0]

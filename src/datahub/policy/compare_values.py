@@ -66,14 +66,11 @@ def _applied(operator: Operator, fit: Callable[[object], object], wanted: tuple[
             return None if value is None else ordered(value, constant)
 
         return compare
-    several, empty = frozenset(wanted), _empty(operator)
-    decide = _SETS[operator]
+    several, decide = frozenset(wanted), _SETS[operator]
 
     def within(seen: object) -> bool | None:
         value = fit(seen)
-        if value is None:
-            return None
-        return decide(frozenset({value}), several) if several else empty
+        return None if value is None else decide(frozenset({value}), several)
 
     return within
 
@@ -170,7 +167,6 @@ def _level(atom: Atom, scale: tuple[str, ...]) -> Compare:
 def _membership(atom: Atom) -> Compare:
     """Compare a fact with several values (roles, the names of an organisation): equal means that it is among them."""
     several = frozenset(atom.right)
-    empty = _empty(atom.operator)
     decide = {Operator.NEQ: _none_of, Operator.IS_NONE_OF: _none_of, Operator.IS_ALL_OF: _all_of}.get(
         atom.operator, _any_of
     )
@@ -179,14 +175,9 @@ def _membership(atom: Atom) -> Compare:
         values = frozenset({seen}) if isinstance(seen, str) else seen
         if not isinstance(values, frozenset | set | list | tuple):
             return None
-        return decide(values, several) if several else empty
+        return decide(values, several)
 
     return compare
-
-
-def _empty(operator: Operator) -> bool:
-    """Return what an empty list of constants gives: nothing is any of it, everything is none of it and all of it."""
-    return operator in {Operator.IS_NONE_OF, Operator.IS_ALL_OF}
 
 
 def _taxonomic(atom: Atom, known: Taxonomy) -> Compare:

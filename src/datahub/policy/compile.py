@@ -6,13 +6,14 @@ law, held by differential tests: a cell is in the result of the plan's SQL exact
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 from datahub.policy.evaluate import Check, PreparedRule, Truth, prepare
 from datahub.policy.facts import Facts
 from datahub.policy.model import Atom, Connective, Duty, Operator, Policy, atoms
 from datahub.policy.registry import AGE, COLUMN, PERIODS, Phase, operand
-from datahub.policy.values import is_unresolved, sort_of
+from datahub.policy.values import bucket_steps, is_unresolved, sort_of
 
 ColumnSort: TypeAlias = Literal["text", "integer", "number", "boolean", "instant", "timestamp", "date"]
 """What a table's column holds; `timestamp` is a moment without a zone, read as UTC; `number` is any other number."""
@@ -62,10 +63,14 @@ TRUE, FALSE, UNKNOWN = Known(True), Known(False), Known(None)  # noqa: FBT003 (t
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """How a column is hidden: the method, and for `fixed` what replaces the value."""
+    """How a column is hidden: the method; for `fixed` what replaces the value, for `bucket` the width or the bounds.
+
+    `steps`: one whole number above zero is the width of every bucket; several are the lower bounds, in order.
+    """
 
     method: str
     replacement: str | None = None
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +128,15 @@ class Plan:
         return any(atom.left == "dh:consent" for residual in residuals for atom in residual_atoms(residual))
 
 
-def plan(policy: Policy, facts: Facts, schema: Mapping[str, ColumnSort]) -> Plan:
-    """Return what may leave of a table with these columns. A column the schema does not know is unknown in every row."""
+def plan(
+    policy: Policy, facts: Facts, schema: Mapping[str, ColumnSort], *, consent: bool | None = None
+) -> Plan:
+    """Return what may leave of a table with these columns. A column the schema does not know is unknown in every row.
+
+    `consent`: what is known of the consent of every row's subject, where only such rows are judged.
+    """
     prepared = prepare(policy)
-    facts = replace(facts, row={}, consent=None)
+    facts = replace(facts, row={}, consent=consent)
     stopped = any(duty.applies(facts) and duty.state(facts) == "violated" for duty in prepared.obligations)
     granting = [] if stopped else [rule for rule in prepared.permissions if _may_grant(rule, facts)]
     biting = [rule for rule in prepared.prohibitions if _may_bite(rule, facts)]
@@ -175,18 +185,60 @@ def _residual_of(rule: PreparedRule, facts: Facts, schema: Mapping[str, ColumnSo
     return join(Connective.AND, tuple(residual(check, facts, schema) for check in checks))
 
 
+_STRICTNESS: Final = (
+    "null",
+    "fixed",
+    "hmac",
+    "hash",
+    "bucket",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "last4",
+    "first4",
+)
+"""The masks from what leaves least of a value to what leaves most; a method not named here leaves nothing."""
+
+
 def _mask(rule: PreparedRule, column: str) -> Mask | None:
-    """Return the mask a permission puts on a column; of several the first stated."""
+    """Return the mask a permission puts on a column; all its duties hold at once, so of several the strictest."""
+    found = []
     for duty in rule.rule.duties:
         if duty.action == "dh:mask" and column in duty.parameter("dh:maskedColumn"):
             (method, *_) = (*duty.parameter("dh:method"), "null")
             replacement = next((str(value) for value in duty.parameter("dh:replaceWith")), None)
-            return Mask("fixed" if replacement is not None else str(method), replacement)
-    return None
+            if replacement is not None:
+                found.append(Mask("fixed", replacement))
+            elif method == "bucket":
+                found.append(_bucket(duty))
+            else:
+                found.append(Mask(str(method)))
+    return min(found, key=_leaves, default=None)
+
+
+def _bucket(duty: Duty) -> Mask:
+    """Return the mask of whole numbers that a duty states; one that was not refused when read leaves nothing."""
+    steps = bucket_steps(duty.parameter("dh:step"))
+    return Mask("null") if steps is None else Mask("bucket", None, steps)
+
+
+def _leaves(mask: Mask) -> tuple[int, int]:
+    """Order masks by what they leave; of two rows of buckets, the one whose narrowest is wider leaves less."""
+    if mask.method not in _STRICTNESS:
+        return -1, 0
+    widths = [high - low for low, high in pairwise(mask.steps)] or [*mask.steps] or [0]
+    return _STRICTNESS.index(mask.method), -min(widths)
 
 
 def _grouping(rule: PreparedRule) -> Duty | None:
-    return next((duty for duty in rule.rule.duties if duty.action == "dh:aggregateOnly"), None)
+    found = [duty for duty in rule.rule.duties if duty.action == "dh:aggregateOnly"]
+    return max(found, key=_minimum, default=None)
+
+
+def _minimum(duty: Duty) -> int:
+    sizes = (int(value) for value in duty.parameter("dh:minimumGroup") if isinstance(value, int))
+    return max(sizes, default=2)
 
 
 def _groups(
@@ -198,9 +250,7 @@ def _groups(
 ) -> Groups:
     prohibited = join(Connective.OR, tuple(_residual_of(each, facts, schema) for each in biting))
     rows = when_true(join(Connective.AND, (_residual_of(rule, facts, schema), negated(prohibited))))
-    minimum = max(
-        (int(value) for value in duty.parameter("dh:minimumGroup") if isinstance(value, int)), default=2
-    )
+    minimum = _minimum(duty)
     key = next((str(value) for value in duty.parameter("dh:entityKey")), None)
     return Groups(rows, minimum, key, tuple(str(value) for value in duty.parameter("dh:function")))
 
@@ -239,7 +289,8 @@ def residual(check: Check, facts: Facts, schema: Mapping[str, ColumnSort]) -> Re
     node = check.node
     if isinstance(node, Atom):
         row = operand(node.left)
-        if row is not None and row.phase is Phase.COLUMN:
+        is_settled = node.left == "dh:consent" and facts.consent is not None
+        if is_settled or (row is not None and row.phase is Phase.COLUMN):
             return Known(check.test(facts))
         return Test(node) if _fits(node, facts, schema) else UNKNOWN
     connective = Connective.AND if node.connective is Connective.AND_SEQUENCE else node.connective

@@ -3,7 +3,7 @@
 Everything beyond the answer itself (reasons, changes, reports) is worked out only when it is asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -141,6 +141,47 @@ _WORDS: Final = {
         "nothing-seen": "Dat is hier niet bekend.",
     },
 }
+
+
+_ADVICE: Final[Mapping[Lang, Mapping[str, str]]] = {
+    "en": {
+        "change-purpose": "Ask for a purpose that fits: {}.",
+        "change-moment": "Come at a moment that fits: {}.",
+        "wait-or-ask-more": "Wait, or ask the provider for more: {}.",
+        "narrow-rows": "Ask for the rows and columns that fit: {}.",
+        "change-action": "Ask for what is permitted: to {} the data.",
+        "change-value": "Make sure that this holds: {}.",
+        "present-credential": "Show a credential that says: {}.",
+        "fulfil-duty": "See to this duty: {}.",
+        "ask-provider": "Ask the provider.",
+        "not": "it is not so that {}",
+    },
+    "nl": {
+        "change-purpose": "Vraag voor een doel dat past: {}.",
+        "change-moment": "Kom op een moment dat past: {}.",
+        "wait-or-ask-more": "Wacht, of vraag de aanbieder om meer: {}.",
+        "narrow-rows": "Vraag de rijen en kolommen die passen: {}.",
+        "change-action": "Vraag wat is toegestaan: de data {}.",
+        "change-value": "Zorg dat dit geldt: {}.",
+        "present-credential": "Toon een verklaring die zegt: {}.",
+        "fulfil-duty": "Kom deze plicht na: {}.",
+        "ask-provider": "Vraag het de aanbieder.",
+        "not": "het is niet zo dat {}",
+    },
+}
+
+
+def advice(change: Reason, lang: Lang) -> str:
+    """Say in a sentence what would take a reason away, with nothing that only the provider may see."""
+    said, wanted = _ADVICE[lang], change.wanted
+    if isinstance(wanted, Atom) and change.is_public:
+        condition = say(wanted, lang)
+        return said[change.remedy].format(condition if change.met else said["not"].format(condition))
+    if isinstance(wanted, Duty):
+        return said[change.remedy].format(verb(actions()[wanted.action], lang))
+    if change.code == "action-not-permitted":
+        return said[change.remedy].format(verb(actions()[str(wanted)], lang))
+    return said["ask-provider"]
 
 
 def _sentence(reason: Reason, lang: Lang, view: View) -> str:

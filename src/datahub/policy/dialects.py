@@ -88,6 +88,19 @@ ANNOTATIONS = (
 )
 """Members under these say something about the policy, and nothing about what it permits."""
 
+ENDS = frozenset(
+    {
+        "cx:DataUsageEndDate",
+        "cx:DataProvisioningEndDate",
+        "cx:DataUsageEndDurationDays",
+        "cx:DataProvisioningEndDurationDays",
+    }
+)
+"""Catena-X says “eq” where it means “until”: equal to the last moment, or to the last day, of a period."""
+IN_DAYS = frozenset({"cx:DataUsageEndDurationDays", "cx:DataProvisioningEndDurationDays"})
+"""Durations that Catena-X writes as a bare number of days."""
+IMPLIED: Mapping[str, str] = {"https://w3id.org/catenax/": "cx:"}
+"""Contexts by address whose terms stand in a document without a prefix."""
 IGNORED = frozenset(
     {"@context", "title", "description", "name", "comment", "ids:pipEndpoint", "ids:pxpEndpoint"}
 )

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from datahub.policy.compare_values import comparison
-from datahub.policy.facts import Facts, parties, source
+from datahub.policy.facts import Facts, names_of_recipient, source
 from datahub.policy.model import (
     Atom,
     Connective,
@@ -251,7 +251,7 @@ def _recurring(node: Atom, anchor: datetime) -> Test:
 
 
 def _fact(row: Operand, operator: Operator) -> Callable[[Facts], object]:
-    return parties(row) if row.fact == "recipient" and operator in _TREE else source(row)
+    return names_of_recipient if row.fact == "recipient" and operator in _TREE else source(row)
 
 
 def _accepted(facts: Facts) -> Truth:

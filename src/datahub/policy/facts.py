@@ -90,7 +90,8 @@ def _since(facts: Facts, anchor: datetime | None) -> object:
     return facts.now - anchor if facts.now is not None and anchor is not None else None
 
 
-def _parties(facts: Facts) -> object:
+def names_of_recipient(facts: Facts) -> object:
+    """Return every name and group of the recipient; None when it is unknown."""
     if facts.recipient is None:
         return None
     return frozenset(facts.recipient).union(facts.groups or ())
@@ -137,11 +138,6 @@ def source(operand: Operand) -> Callable[[Facts], object]:
     if fact == "more":
         return lambda facts: facts.more.get(name)
     return lambda facts: getattr(facts, fact)
-
-
-def parties(_operand: Operand) -> Callable[[Facts], object]:
-    """Return the function that finds every name and group of the recipient."""
-    return _parties
 
 
 def _attempt(used: int | None) -> object:

@@ -3,12 +3,13 @@
 ODRL Information Model 2.2 §2; the subset the exchange can decide is described in the module `registry`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Value: TypeAlias = str | bool | int | Decimal | datetime | date | timedelta
 
@@ -142,14 +143,34 @@ class Policy:
         return known
 
 
+_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls, lone surrogates, and what turns the direction of writing: people must see what they agree to."""
+
+
+def is_readable(text: str) -> bool:
+    """Tell whether people see every character of a text as it is."""
+    return _UNSEEN.search(text) is None
+
+
+def _readable(text: str) -> str:
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a document: where (JSON pointer), what (stable code), and what to do."""
+    """One thing wrong with a document: where (JSON pointer), what (stable code), and what to do.
+
+    It quotes the document, so that what people would not see of it, or would see wrongly, is written as an escape.
+    """
 
     pointer: str
     code: str
     message: str
     remedy: str
+
+    def __post_init__(self) -> None:
+        for name in ("pointer", "message", "remedy"):
+            object.__setattr__(self, name, _readable(getattr(self, name)))
 
 
 class PolicyFaults(ValueError):  # noqa: N818 (the front door's name: all faults of a document at once)

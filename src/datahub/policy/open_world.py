@@ -48,7 +48,7 @@ class Question(StrEnum):
 
     OVERLAP: can one use satisfy both? WITHIN: does whatever satisfies the first satisfy the second? `EACH_` asks per
     operand and lets what only one side speaks of leave the answer open. RUNTIME: will every use one side lets begin
-    stay within the other? ONE_LINE is OVERLAP with every ordered operand on one line, as an engine without sorts does.
+    stay within the other?
     """
 
     OVERLAP = "overlap"
@@ -56,12 +56,15 @@ class Question(StrEnum):
     EACH_OVERLAP = "each-overlap"
     EACH_WITHIN = "each-within"
     RUNTIME = "runtime"
-    ONE_LINE = "one-line"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A verdict, with a witness where one exists: values by operand (of overlap, or of what lies outside)."""
+    """A verdict, with a witness where one exists: values by operand.
+
+    Of an overlap it lies in both, of what is not within it lies outside; where nothing lies in both, it is a use that one
+    side permits, and so the other does not.
+    """
 
     verdict: Verdict
     witness: Mapping[str, str] | None = None
@@ -73,8 +76,8 @@ def judge(
     """Judge the permissions of two policies. `world` gives the taxonomies by sort; by default the exchange's own."""
     known = dict(taxonomies() if world is None else world)
     mine, theirs = _permitted(first), _permitted(second)
-    if question in {Question.OVERLAP, Question.ONE_LINE}:
-        return _overlap(mine, theirs, known, one_line=question is Question.ONE_LINE)
+    if question is Question.OVERLAP:
+        return _overlap(mine, theirs, known)
     if question is Question.WITHIN:
         return _within(mine, theirs, known)
     if question is Question.RUNTIME:
@@ -111,24 +114,28 @@ def _stated(constraint: Constraint | None) -> frozenset[str]:
     return frozenset(atom.left for atom in atoms(constraint))
 
 
-def _overlap(
-    first: Constraint | None,
-    second: Constraint | None,
-    world: Mapping[str, Taxonomy],
-    *,
-    one_line: bool = False,
-) -> Finding:
-    theory = Theory(world, (first, second), one_line=one_line)
+def _overlap(first: Constraint | None, second: Constraint | None, world: Mapping[str, Taxonomy]) -> Finding:
+    theory = Theory(world, (first, second))
     possible = [z3.Not(theory.rails(each, agreed=True)[1]) for each in (first, second) if each is not None]
     if theory.solution(*possible) is None:
-        return Finding(Verdict.CONFLICT)
+        return Finding(Verdict.CONFLICT, _alone(first, world) or _alone(second, world))
     for named in Theory.namings(world, first, second):
-        theory = Theory(world, (first, second), named, one_line=one_line)
+        theory = Theory(world, (first, second), named)
         certain = [theory.rails(each, agreed=True)[0] for each in (first, second) if each is not None]
         witness = theory.solution(*certain)
         if witness is not None:
             return Finding(Verdict.COMPATIBLE, witness)
     return Finding(Verdict.UNKNOWN)
+
+
+def _alone(constraint: Constraint | None, world: Mapping[str, Taxonomy]) -> Mapping[str, str] | None:
+    """Return a use that certainly satisfies one side; None where nothing does."""
+    for named in Theory.namings(world, constraint, None):
+        theory = Theory(world, (constraint, None), named)
+        witness = theory.solution(theory.rails(constraint, agreed=True)[0])
+        if witness is not None:
+            return witness
+    return None
 
 
 def _within(first: Constraint | None, second: Constraint | None, world: Mapping[str, Taxonomy]) -> Finding:
@@ -178,8 +185,6 @@ class Theory(Encoder):
         world: Mapping[str, Taxonomy],
         pair: tuple[Constraint | None, Constraint | None],
         named: Mapping[str, str] | None = None,
-        *,
-        one_line: bool = False,
     ) -> None:
         constants: dict[str, tuple[Value, ...]] = {}
         for atom in (*atoms(pair[0]), *atoms(pair[1])):
@@ -187,7 +192,6 @@ class Theory(Encoder):
         super().__init__(constants)
         self.world = world
         self.named_concepts = named
-        self.one_line = one_line
         self.steps: list[Any] = []
         self.relations: dict[tuple[str, str, str], Any] = {}
 
@@ -233,9 +237,7 @@ class Theory(Encoder):
         return ALWAYS
 
     def quantity(self, row: Any, sort: str) -> tuple[Any, Any]:
-        """Return one variable per operand; on one line everything ordered is the same variable, counted in days."""
-        if self.one_line:
-            return self.scalars.setdefault("line", z3.Int("line")), ALWAYS
+        """Return one variable per operand."""
         if row.name not in self.scalars:
             self.scalars[row.name] = (z3.Real if sort == "number" else z3.Int)(row.name)
         return self.scalars[row.name], ALWAYS
@@ -261,8 +263,7 @@ class Theory(Encoder):
         """Return what the taxonomy asserts about the concept named for this operand."""
         lower, upper = (concept, named) if kind == "over" else (named, concept)
         if kind == "same":
-            apart = _disjoint(taxonomy, named, concept) or _strictly(taxonomy, named, concept)
-            return z3.BoolVal(named == concept), z3.BoolVal(named != concept and apart)
+            return z3.BoolVal(named == concept), z3.BoolVal(_disjoint(taxonomy, named, concept))
         return z3.BoolVal(upper in taxonomy.above(lower)), z3.BoolVal(_disjoint(taxonomy, lower, upper))
 
     def possibly(self, left: str, kind: str, concept: str) -> Rails:
@@ -324,19 +325,12 @@ def _tied(taxonomy: Taxonomy, one: tuple[str, str, Any], two: tuple[str, str, An
             yield z3.Implies(variable, related)
         case "over", "under" if _disjoint(taxonomy, concept, other):
             yield z3.Not(z3.And(variable, related))
-        case "same", "same" if concept != other and (
-            _strictly(taxonomy, concept, other) or _disjoint(taxonomy, concept, other)
-        ):
+        case "same", "same" if _disjoint(taxonomy, concept, other):
             yield z3.Not(z3.And(variable, related))
         case "same", "under" if other in taxonomy.above(concept):
             yield z3.Implies(variable, related)
         case "same", "over" if concept in taxonomy.above(other):
             yield z3.Implies(variable, related)
-
-
-def _strictly(taxonomy: Taxonomy, one: str, other: str) -> bool:
-    """Whether one of two different concepts is known to fall under the other: then they are not the same."""
-    return one != other and (other in taxonomy.above(one) or one in taxonomy.above(other))
 
 
 def _disjoint(taxonomy: Taxonomy, one: str, other: str) -> bool:

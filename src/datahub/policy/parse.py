@@ -19,10 +19,13 @@ from datahub.policy.model import (
     PolicyFaults,
     Rule,
     Timing,
+    Value,
+    atoms,
     conjunction,
 )
 from datahub.policy.parse_constraints import ConstraintReader
-from datahub.policy.registry import Phase, actions, compact, find, operand
+from datahub.policy.registry import Phase, actions, compact, operand
+from datahub.policy.values import bucket_steps
 
 _POLICY = frozenset(
     {
@@ -83,7 +86,7 @@ class _PolicyReader(ConstraintReader):
             self.fault(
                 "", "no-identifier", "The policy has no @id.", "Give it an @id (DSP 2025-1 §ODRL profile)."
             )
-        if not {"permission", "prohibition", "obligation"} & set(found):
+        if all(found.get(name, ("", []))[1] == [] for name in ("permission", "prohibition", "obligation")):
             self.fault(
                 "", "no-rule", "The policy states no rule.", "Add at least one permission or prohibition."
             )
@@ -179,11 +182,29 @@ class _PolicyReader(ConstraintReader):
             asked = (*self.conjuncts(found, "refinement", 0), *self.named_parameters(found))
             stated = self.conjuncts(found, "constraint", 0, refining=False)
             marked = self.conjuncts(found, "constraint", 0, refining=True)
+            self.unclear(at, (*stated, *marked, *asked))
             for action, refinement in self.actions(found, at, None):
                 parameters = (*refinement, *asked, *marked)
                 yield _duty(
                     action, parameters, stated, timing or self.duty_timing, consequences=consequences, uid=uid
                 )
+
+    def unclear(self, at: str, stated: tuple[Constraint, ...]) -> None:
+        """Refuse what a duty says about itself in a way that cannot be carried out as it stands."""
+        if len({when for each in stated if (when := _timing(each))}) > 1:
+            self.fault(at, "mixed-timing", "The duty states several timings.", "State one, or two duties.")
+        said = ((each, atom) for each in stated for atom in atoms(each) if atom.left in _CARRIED_OUT)
+        for each, atom in said:
+            if each is not atom or atom.operator not in _CARRIED_OUT[atom.left]:
+                allowed = ", ".join(sorted(_CARRIED_OUT[atom.left]))
+                message = f"“{atom.left}” is carried out as it stands, and says no more than what it is."
+                self.fault(at, "operator-not-allowed", message, f"State it by itself, with {allowed}.")
+        values = {left: _values(stated, left) for left in ("dh:method", "dh:step")}
+        has_steps = values["dh:step"] or "bucket" in values["dh:method"]
+        if has_steps and bucket_steps(values["dh:step"]) is None:
+            message = "“dh:step” gives the width of the buckets, or their lower bounds."
+            remedy = "Write one whole number above zero, or two or more different whole numbers, such as [0, 18, 65]."
+            self.fault(at, "no-buckets", message, remedy)
 
     def named_parameters(self, found: Mapping[str, tuple[str, object]]) -> tuple[Constraint, ...]:
         """Read the two IDS properties of a duty that say more about it as parameters."""
@@ -206,7 +227,7 @@ class _PolicyReader(ConstraintReader):
                 inner = self.members(each, here, frozenset({"@id", "value", "refinement", "@type"}))
                 name = inner.get("value", inner.get("@id", ("", None)))[1]
                 refinement = self.conjuncts(inner, "refinement", 0)
-            known = find("action", self.term(name))
+            known, _ = self.placed("action", name)
             if known is None:
                 remedy = "Use an action of ODRL 2.2 or of the exchange's profile."
                 self.fault(
@@ -226,9 +247,28 @@ class _PolicyReader(ConstraintReader):
         return self.conjuncts(self.members(node, at, _COLLECTION), "refinement", 0)
 
 
+_ONE = frozenset({Operator.EQ})
+_LISTED = _ONE | {Operator.IS_ANY_OF, Operator.IS_ALL_OF}
+_CARRIED_OUT = {
+    "dh:timing": _ONE,
+    "dh:maskedColumn": _LISTED,
+    "dh:method": _ONE,
+    "dh:replaceWith": _ONE,
+    "dh:step": _ONE | {Operator.IS_ANY_OF},
+    "dh:minimumGroup": _ONE | {Operator.GTEQ},
+    "dh:entityKey": _ONE,
+    "dh:function": _LISTED,
+}
+"""What shapes the data or the duty itself: the operators with which it can be done exactly."""
 _USE = "policyUsage"
 _EVENTS = {Operator.LT: Timing.PRE, Operator.EQ: Timing.DURING, Operator.GT: Timing.POST}
 """ODRL says when a duty is due by comparing the event `policyUsage` (ODRL Vocabulary §3.5)."""
+
+
+def _values(stated: tuple[Constraint, ...], left: str) -> tuple[Value, ...]:
+    return tuple(
+        value for each in stated for atom in atoms(each) if atom.left == left for value in atom.right
+    )
 
 
 def _timing(constraint: Constraint) -> Timing | None:

@@ -6,7 +6,16 @@ ODRL Information Model 2.2 §2.5; DSP 2025-1 `contract-schema.json`.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from datahub.policy.dialects import ANNOTATIONS, BESIDE_PAYMENT, IGNORED, OPERATOR_NAMES, PROPERTY_NAMES
+from datahub.policy.dialects import (
+    ANNOTATIONS,
+    BESIDE_PAYMENT,
+    ENDS,
+    IGNORED,
+    IMPLIED,
+    IN_DAYS,
+    OPERATOR_NAMES,
+    PROPERTY_NAMES,
+)
 from datahub.policy.model import (
     Atom,
     Connective,
@@ -16,6 +25,7 @@ from datahub.policy.model import (
     Operator,
     PolicyFaults,
     conjunction,
+    is_readable,
 )
 from datahub.policy.registry import OPERATORS, Operand, compact, find, operand
 from datahub.policy.values import NotAValueError, read_value, sort_of
@@ -31,6 +41,8 @@ _FOREIGN = frozenset({"rightOperandReference", *BESIDE_PAYMENT})
 _UNORDERED = frozenset({"text", "level"})
 """Sorts without parts: to be part of a list is to be one of it."""
 _MOMENT = Operand("instant", "instant", "the moment", "het moment")
+_SCRIPTS = ("javascript:", "vbscript:", "data:")
+"""Schemes whose addresses run something when a page shows them as a link."""
 _DEEPEST = 16
 _MOST_FAULTS = 100
 
@@ -47,10 +59,13 @@ class ConstraintReader:
         self.foreign = foreign
         self.faults: list[Fault] = []
         self.prefixes: dict[str, str] = {}
+        self.implied = ""
 
     def fault(self, at: str, code: str, message: str, remedy: str) -> None:
         """Note one fault and go on; a document full of faults is given up at the hundredth."""
-        self.faults.append(Fault(at, code, message, remedy))
+        found = Fault(at, code, message, remedy)
+        if found not in self.faults:
+            self.faults.append(found)
         if len(self.faults) >= _MOST_FAULTS:
             raise PolicyFaults(tuple(self.faults))
 
@@ -63,9 +78,19 @@ class ConstraintReader:
         prefix, colon, rest = raw.partition(":")
         return compact(self.prefixes[prefix] + rest if colon and prefix in self.prefixes else raw)
 
+    def placed(self, kind: str, raw: object) -> tuple[str | None, str]:
+        """Return the registered name of an operand or action, and the name by which the document means it."""
+        term = self.term(raw)
+        meant = self.implied + term
+        name = find(kind, term) if ":" in term or not self.implied else find(kind, meant) or find(kind, term)
+        return name, meant if self.implied and ":" not in term else term
+
     def context(self, raw: object) -> None:
         """Take over the prefixes of a JSON-LD context; contexts given by address are not fetched."""
         for each in raw if isinstance(raw, list) else [raw]:
+            if isinstance(each, str):
+                known = (name for address, name in IMPLIED.items() if each.startswith(address))
+                self.implied = next(known, self.implied)
             if isinstance(each, Mapping):
                 for prefix, value in each.items():
                     namespace = value.get("@id") if isinstance(value, Mapping) else value
@@ -80,7 +105,10 @@ class ConstraintReader:
         for key, value in node.items():
             name = self.term(key)
             name = PROPERTY_NAMES.get(name, name)
-            if name in known:
+            if name in found:
+                remedy = "Say it once: put all its values in one list."
+                self.fault(child(at, key), "stated-twice", f"“{name}” is stated in two spellings.", remedy)
+            elif name in known:
                 found[name] = (child(at, key), value)
             elif name not in IGNORED and not name.startswith(ANNOTATIONS):
                 remedy = f"Remove it; known here are {', '.join(sorted(known))}."
@@ -115,14 +143,16 @@ class ConstraintReader:
             isinstance(raw, str)
             and raw
             and not raw.startswith("_:")
+            and is_readable(raw)
             and not any(character <= " " or character in '<>"{}|\\^`' for character in raw)
+            and not raw.casefold().startswith(_SCRIPTS)
         ):
             return raw
         self.fault(
             at,
             "wrong-type",
             f"“{name}” is one identifier.",
-            "Write an IRI without spaces, quotes or brackets.",
+            "Write an IRI without spaces, quotes or brackets that runs nothing.",
         )
         return None
 
@@ -193,7 +223,7 @@ class ConstraintReader:
                 )
             return None
         where, raw = found["leftOperand"]
-        left = find("operand", self.term(raw))
+        left, meant = self.placed("operand", raw)
         if left is None:
             message = f"The exchange cannot place the left operand “{self.term(raw) or raw}”."
             self.fault(
@@ -214,6 +244,10 @@ class ConstraintReader:
             )
         if left is None or operator is None:
             return None
+        if meant in ENDS and operator is Operator.EQ:
+            operator = Operator.LTEQ
+        if meant in IN_DAYS:
+            found = {**found, "rightOperand": _in_days(found["rightOperand"])}
         return self.comparison(left, operator, found, at)
 
     def comparison(
@@ -280,6 +314,13 @@ class ConstraintReader:
             self.fault(at, wrong.code, str(wrong), wrong.remedy)
             return None
         return value if isinstance(value, datetime) else None
+
+
+def _in_days(found: tuple[str, object]) -> tuple[str, object]:
+    """Write a bare number of days as a duration; anything else is left to be refused."""
+    at, raw = found
+    text = str(raw.get("@value") if isinstance(raw, Mapping) else raw).strip()
+    return at, f"P{text}D" if text.isdecimal() else raw
 
 
 def _address(raw: object) -> object:

@@ -113,12 +113,12 @@ def _policy(lines: list[Line], lang: Lang) -> Policy:
     if not lines:
         message = "it is empty"
         raise NotATextError(message)
-    kind, _, uid = lines[0].text.partition(" ")
     kinds = {said: each for each, said in KINDS[lang].items()}
-    if kind not in kinds:
-        message = f"line 1 begins with “{kind[:80]}”"
+    kind = kinds.get(lines[0].text)
+    if kind is None:
+        message = f"line 1 begins with “{lines[0].text[:80]}”"
         raise NotATextError(message)
-    policy = Policy(_unquoted(uid), kinds[kind])
+    policy = Policy("", kind)
     profiles: list[str] = []
     for line in lines[1:]:
         head = _headed(line, lang)
@@ -132,6 +132,9 @@ def _policy(lines: list[Line], lang: Lang) -> Policy:
             policy = replace(policy, timestamp=datetime.fromisoformat(head[1]))
         else:
             policy = replace(policy, **{head[0]: _unquoted(head[1])})  # type: ignore[arg-type]
+    if not policy.uid:
+        message = f"no line says “{HEADS[lang]['uid']}: …”"
+        raise NotATextError(message)
     return replace(policy, profiles=tuple(profiles))
 
 

@@ -85,7 +85,19 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "dh:dayOfWeek": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "dh:timing": ("pre", "during", "post"),
     "dh:membership": ("active", "inactive"),
-    "dh:method": ("null", "fixed", "hash", "hmac", "first4", "last4", "year", "month"),
+    "dh:method": (
+        "null",
+        "fixed",
+        "hash",
+        "hmac",
+        "first4",
+        "last4",
+        "year",
+        "month",
+        "day",
+        "hour",
+        "bucket",
+    ),
     "dh:function": ("count", "countDistinct", "sum", "avg", "min", "max"),
 }
 """Operands whose values come from a closed list."""

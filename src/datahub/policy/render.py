@@ -39,7 +39,7 @@ WORDS: Final = {
         "constraint": "only if",
         "when": "whenever",
         "refinement": "only in as far as",
-        "duty": "on condition of",
+        "duty": "with the duty to",
         "remedy": "and when it happened anyway, to",
         "parameters": "such that",
         "consequence": "and failing that, to",
@@ -52,7 +52,7 @@ WORDS: Final = {
         "constraint": "alleen als",
         "when": "telkens als",
         "refinement": "alleen voor zover",
-        "duty": "op voorwaarde van",
+        "duty": "met de plicht:",
         "remedy": "en als het toch gebeurde:",
         "parameters": "zodanig dat",
         "consequence": "en anders:",
@@ -68,7 +68,7 @@ def render(policy: Policy, lang: Lang = "en") -> str:
 
 def _policy(policy: Policy, lang: Lang) -> Iterator[str]:
     words, heads = WORDS[lang], HEADS[lang]
-    yield f"{KINDS[lang][policy.kind]} {quote(policy.uid)}"
+    yield KINDS[lang][policy.kind]
     for name in ("target", "assigner", "assignee"):
         value = getattr(policy, name)
         if value:
@@ -93,6 +93,8 @@ def _policy(policy: Policy, lang: Lang) -> Iterator[str]:
         head = words["obligation"].format(verb(actions()[duty.action], lang))
         yield f"{number}. {head}{_timed(duty, lang)}"
         yield from _duty_details(duty, INDENT, lang)
+    yield ""
+    yield f"{heads['uid']}: {quote(policy.uid)}"
 
 
 def verb(action: Action, lang: Lang) -> str:

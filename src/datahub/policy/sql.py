@@ -189,7 +189,11 @@ def select(plan: Plan, table: str, schema: Mapping[str, ColumnSort], facts: Fact
 def _expression(cell: Cell, rows: Residual, renderer: Renderer, schema: Mapping[str, ColumnSort]) -> exp.Expr:
     """Return what leaves of a column: the value, its mask, or nothing, by the first condition that is true."""
     column = exp.column(cell.column, quoted=True)
-    layers = [(column, cell.raw), *((masked(column, mask), when) for mask, when in cell.masked)]
+    is_whole = schema[cell.column] == "integer"
+    layers = [
+        (column, cell.raw),
+        *((masked(column, mask, is_whole=is_whole), when) for mask, when in cell.masked),
+    ]
     layers = [(shown, when) for shown, when in layers if when != FALSE]
     if len(layers) == 1 and layers[0][1] == rows:
         return layers[0][0]
@@ -198,8 +202,8 @@ def _expression(cell: Cell, rows: Residual, renderer: Renderer, schema: Mapping[
     return exp.Case(ifs=[exp.If(this=renderer.predicate(when), true=shown) for shown, when in layers])
 
 
-def masked(column: exp.Expr, mask: Mask) -> exp.Expr:
-    """Return a column behind its mask."""
+def masked(column: exp.Expr, mask: Mask, *, is_whole: bool = False) -> exp.Expr:
+    """Return a column behind its mask; `is_whole`: it holds whole numbers."""
     text = exp.cast(column.copy(), "text")
     match mask.method:
         case "fixed":
@@ -210,13 +214,54 @@ def masked(column: exp.Expr, mask: Mask) -> exp.Expr:
             key = exp.Placeholder(this=PSEUDONYM_KEY)
             return exp.SHA2(this=exp.DPipe(this=key, expression=text), length=exp.Literal.number(256))
         case "first4":
-            return exp.Left(this=text, expression=exp.Literal.number(4))
+            return _part(text, exp.Left)
         case "last4":
-            return exp.Right(this=text, expression=exp.Literal.number(4))
-        case "year" | "month":
+            return _part(text, exp.Right)
+        case "bucket":
+            return bucketed(column, mask.steps, is_exact=is_whole)
+        case "year" | "month" | "day" | "hour":
             return exp.TimestampTrunc(this=column.copy(), unit=exp.var(mask.method.upper()))
         case _:
             return exp.Null()
+
+
+def bucketed(number: exp.Expr, steps: Sequence[int], *, is_exact: bool) -> exp.Expr:
+    """Return the lower bound of the bucket that a number lies in; nothing below the lowest of several bounds.
+
+    `is_exact`: of a type in which remainders are exact. Of floats they are not: a very small negative one would stay.
+    """
+    if len(steps) > 1:
+        reached = [
+            exp.If(this=exp.GTE(this=number.copy(), expression=_whole(step)), true=_whole(step))
+            for step in sorted(steps, reverse=True)
+        ]
+        return exp.Case(ifs=reached)
+    (width,) = steps
+    if not is_exact:
+        floor = exp.Floor(this=exp.Div(this=number.copy(), expression=_whole(width)))
+        return exp.Mul(this=floor, expression=_whole(width))
+    above = exp.Add(this=exp.Mod(this=number.copy(), expression=_whole(width)), expression=_whole(width))
+    rest = exp.Mod(this=exp.Paren(this=above), expression=_whole(width))
+    lower = exp.Sub(this=number.copy(), expression=exp.Paren(this=rest))
+    # A bucket that begins below what 64 bits hold has no bound to show.
+    fits = exp.GTE(this=number.copy(), expression=_whole(width - 2**63))
+    return exp.Case(ifs=[exp.If(this=fits, true=lower)])
+
+
+def _whole(number: int) -> exp.Expr:
+    literal = exp.Literal.number(abs(number))
+    return exp.Neg(this=literal) if number < 0 else literal
+
+
+def _part(text: exp.Expr, take: type[exp.Left | exp.Right]) -> exp.Expr:
+    """Show four characters of a longer text, and none of one that would be shown whole."""
+    four = exp.Literal.number(4)
+    longer = exp.GT(this=exp.Length(this=text.copy()), expression=four.copy())
+    present = exp.Not(this=exp.Is(this=text.copy(), expression=exp.Null()))
+    part = take(this=text.copy(), expression=four)
+    return exp.Case(
+        ifs=[exp.If(this=longer, true=part), exp.If(this=present, true=exp.Literal.string("***"))]
+    )
 
 
 def select_groups(

@@ -5,13 +5,13 @@ a month is 30 days and a year 365, so that durations can be compared. Both are s
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Final
 
-from datahub.policy.model import Value
+from datahub.policy.model import Value, is_readable
 from datahub.policy.registry import CHOICES, LEVELS, Operand, compact, expand
 from datahub.policy.vocabulary import taxonomies
 
@@ -35,6 +35,17 @@ class NotAValueError(ValueError):
     def __init__(self, code: str, message: str, remedy: str) -> None:
         super().__init__(message)
         self.code, self.remedy = code, remedy
+
+
+LARGEST_STEP: Final = 2**53
+"""Beyond it, engines differ in what a float holds."""
+
+
+def bucket_steps(stated: Sequence[Value]) -> tuple[int, ...] | None:
+    """Return the width of buckets (one, above zero) or their lower bounds (two or more), ascending; None if neither."""
+    steps = sorted({step for step in stated if isinstance(step, int) and not isinstance(step, bool)})
+    is_good = len(steps) == len(stated) and (len(steps) > 1 or steps[:1] > [0])
+    return tuple(steps) if is_good and all(abs(step) <= LARGEST_STEP for step in steps) else None
 
 
 def is_unresolved(value: object) -> bool:
@@ -90,10 +101,7 @@ def _text(operand: Operand, raw: object) -> str:
     if len(raw) > _LONGEST_TEXT:
         message = f"A text has at most {_LONGEST_TEXT} characters."
         raise NotAValueError("too-large", message, "Shorten it.")
-    if any(
-        character < " " or "\x7f" <= character < "\xa0" or "\ud800" <= character <= "\udfff"
-        for character in raw
-    ):
+    if not is_readable(raw):
         message = "A text may hold no control characters or lone surrogates."
         raise NotAValueError("wrong-type", message, "Remove them.")
     return raw
