@@ -11,6 +11,7 @@ import pytest
 from sqlmodel import Session, col, select
 
 from datahub.audit import Entry
+from datahub.audit.unrolling import unroll
 from datahub.participants import Role
 from tests.catalog.conftest import a_description
 from tests.hub import Hub, Party, a_hub
@@ -79,7 +80,9 @@ class World:
 
     def entries(self, *actions: str) -> list[Entry]:
         """Return the entries of the log with these actions, oldest first."""
-        with Session(self.hub.engine) as session:
+        with Session(self.hub.engine, expire_on_commit=False) as session:
+            unroll(session)
+            session.commit()
             found = select(Entry).where(col(Entry.action).in_(actions)).order_by(col(Entry.id))
             return list(session.exec(found))
 
@@ -95,9 +98,21 @@ class World:
 def world(migrated_url: str, tmp_path: Path) -> Iterator[World]:
     """A provider, a consumer and a stranger on a migrated database."""
     with a_hub(tmp_path, migrated_url) as hub:
-        yield World(
-            hub,
-            hub.party("gemeente", Role.PUBLISHER, Role.APPROVER),
-            hub.party("universiteit", Role.REQUESTER),
-            hub.party("vreemde", Role.REQUESTER),
-        )
+        yield a_world(hub)
+
+
+@pytest.fixture
+def sqlite_world(migrated_sqlite_url: str, tmp_path: Path) -> Iterator[World]:
+    """The same on SQLite only, for what has nothing to do with the database."""
+    with a_hub(tmp_path, migrated_sqlite_url) as hub:
+        yield a_world(hub)
+
+
+def a_world(hub: Hub) -> World:
+    """Return the three organisations on an exchange."""
+    return World(
+        hub,
+        hub.party("gemeente", Role.PUBLISHER, Role.APPROVER),
+        hub.party("universiteit", Role.REQUESTER),
+        hub.party("vreemde", Role.REQUESTER),
+    )

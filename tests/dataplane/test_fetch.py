@@ -50,8 +50,8 @@ def test_a_table_is_fetched_in_each_form_by_name_and_by_accept(world: World) -> 
             assert answer.status_code == 200, answer.text
             assert rows_of(form, answer.content) == ROWS
             attempt, outcome = world.last()
-            assert answer.headers["datahub-entry"] in {attempt.id, world.entries("data.read")[-2].id}
-        assert by_accept.headers["datahub-entry"] == attempt.id
+            assert answer.headers["datahub-log-entry"] in {attempt.id, world.entries("data.read")[-2].id}
+        assert by_accept.headers["datahub-log-entry"] == attempt.id
         assert (attempt.outcome, attempt.code, attempt.agreement_id) == ("permit", "permitted", agreement)
         assert (attempt.purpose, attempt.columns, attempt.dataset_version) == (
             RESEARCH,

@@ -73,7 +73,9 @@ def test_a_missing_object_is_an_answer_and_an_aborted_delivery(world: World) -> 
     assert (outcome.outcome, outcome.code, outcome.bytes) == ("aborted", "storage-failed", 0)
 
 
-def drive(world: World, path: str, after_first_block: Callable[[], None], *, leaves: bool) -> list[Any]:
+def drive(
+    world: World, path: str, after_first_block: Callable[[], None], *, leaves: bool, token: str | None = None
+) -> list[Any]:
     """Fetch by bare ASGI, the way a server does; do something after the first block, or leave then."""
     taken: list[Any] = []
 
@@ -107,7 +109,10 @@ def drive(world: World, path: str, after_first_block: Callable[[], None], *, lea
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": b"",
-            "headers": [(b"host", b"127.0.0.1")],
+            "headers": [
+                (b"host", b"127.0.0.1"),
+                *([(b"authorization", f"Bearer {token}".encode())] if token else []),
+            ],
             "server": ("127.0.0.1", 8000),
             "client": ("127.0.0.1", 5000),
         }
@@ -139,6 +144,35 @@ def test_a_withdrawal_while_data_flows_cuts_the_stream(world: World, monkeypatch
 
     with pytest.raises(BaseException):  # noqa: B017, PT011 — the server cuts the connection on whatever is raised
         drive(world, f"/v1/datasets/{dataset}/data", withdraw, leaves=False)
+    _, outcome = world.last()
+    assert (outcome.outcome, outcome.code) == ("aborted", "no-longer-permitted")
+
+
+@pytest.mark.parametrize("stops", ["token", "client", "agreement"])
+def test_authority_that_ends_while_data_flows_cuts_the_stream(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch, stops: str
+) -> None:
+    world = sqlite_world
+    monkeypatch.setattr(delivery, "LOOK_EVERY_S", 0.0)
+    dataset = world.dataset("rows", MANY)
+    agreement = world.agreement(dataset)
+    token = world.token(dataset, agreement=agreement)
+    consumer = world.consumer
+
+    def stop() -> None:
+        match stops:
+            case "token":
+                credential = (consumer.client_id, consumer.secret)
+                world.hub.http.post("/oauth/revoke", data={"token": token}, auth=credential)
+            case "client":
+                where = f"/v1/clients/{consumer.client_id}/transitions"
+                world.hub.admin.done("POST", where, 201, json={"move": "disable", "reason": "a test"})
+            case _:
+                where = f"/v1/agreements/{agreement}/transitions"
+                world.provider.done("POST", where, 201, json={"move": "suspend", "reason": "a test"})
+
+    with pytest.raises(BaseException):  # noqa: B017, PT011 — as above
+        drive(world, f"/v1/datasets/{dataset}/data", stop, leaves=False, token=token)
     _, outcome = world.last()
     assert (outcome.outcome, outcome.code) == ("aborted", "no-longer-permitted")
 

@@ -1,6 +1,7 @@
 """A server that is killed, or a client that hangs up, on real sockets: no byte without its line in the log."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -11,8 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from datahub.audit.unrolling import unroll
+from datahub.kernel import db
 from tests.build import MASTER_KEY
 from tests.dataplane.conftest import World
+from tests.server import HTTP
 
 MANY = b"name,country,value\n" + b"".join(f"row {i},NL,{i}\n".encode() for i in range(1_200_000))
 DEADLINE_S = 60
@@ -102,7 +106,7 @@ def test_a_server_killed_while_it_streams_leaves_a_line_and_no_seeming_end(world
         taken = head + drain(connection)
     [attempt] = world.entries("data.read")
     assert attempt.outcome == "permit"
-    assert f"datahub-entry: {attempt.id}".encode() in taken.lower()
+    assert f"datahub-log-entry: {attempt.id}".encode() in taken.lower()
     assert not taken.endswith(b"0\r\n\r\n")  # chunked: without its last chunk it cannot be taken for whole
     assert world.entries("data.deliver") == []
     assert world.fetch(rows, params={"fields": "value", "filter": "value:lt:3"}).status_code == 200
@@ -113,6 +117,42 @@ def test_a_server_killed_between_decision_and_first_byte_has_its_line(world: Wor
         assert drain(connection) == b""
         assert process.wait(DEADLINE_S) == -signal.SIGKILL
     assert [entry.outcome for entry in world.entries("data.read")] == ["permit"]
+
+
+def delivered(world: World) -> list[str]:
+    """Return which permits have an outcome, the spooled ones too."""
+    with db.transaction(world.hub.engine) as session:
+        unroll(session)
+    return [str(entry.of_entry_id) for entry in world.entries("data.deliver")]
+
+
+def test_with_no_room_on_the_disk_nothing_leaves_and_with_room_again_all_goes_on(sqlite_world: World) -> None:
+    world = sqlite_world
+    small = world.dataset("note", b"%PDF small", kind="files")  # by heart, its line by the journal
+    table = world.dataset("rivers")  # by the plain path
+    for dataset in (small, table):
+        world.offer(dataset, "open")
+    told = []
+    with a_server(world) as (process, port):
+        for room, status in ((None, 200), (1024, 503), (None, 200)):
+            # The system refuses each write beyond the limit, as a full disk does.
+            limit = resource.RLIM_INFINITY if room is None else room
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            for dataset in (small, table) * 3:
+                answer = HTTP.get(f"http://127.0.0.1:{port}/v1/datasets/{dataset}/data")
+                assert answer.status_code == status, answer.text
+                if status == 200:
+                    told.append(answer.headers["datahub-log-entry"])
+                else:
+                    assert answer.json()["code"] == "log-unavailable"
+                    assert answer.headers["retry-after"]
+            # An outcome is written after the last byte: the next phase begins when it is there.
+            deadline = time.monotonic() + DEADLINE_S
+            while sorted(delivered(world)) != sorted(told):
+                assert time.monotonic() < deadline, "an outcome is missing"
+                time.sleep(0.1)
+        assert process.poll() is None
+    assert [entry.id for entry in world.entries("data.read") if entry.outcome == "permit"] == told
 
 
 def test_a_client_that_hangs_up_is_logged_with_the_bytes_it_was_sent(world: World, rows: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from datahub.transfers.rules import WORDS
+from datahub.transfers.rules.words import WORDS
 from tests.dataplane.conftest import World
 from tests.dataplane.test_fetch import rows_of
 
@@ -89,8 +89,8 @@ def test_the_tag_of_what_was_fetched_follows_the_policy(world: World) -> None:
 @pytest.mark.parametrize(
     ("template", "parameters", "code"),
     [
-        ("aggregated", {"minimumGroup": 10}, "policy-needs-plan"),
-        ("columns-masked", {"columns": ["name"], "method": "hmac"}, "policy-needs-plan"),
+        ("aggregated", {"minimumGroup": 10}, "results-only"),
+        ("results-only", {"minimumGroup": 10}, "results-only"),
         ("rows-where", {"column": "elsewhere", "values": ["x"]}, "nothing-permitted"),
     ],
 )

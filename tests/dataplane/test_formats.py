@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from datahub.catalog.ingest import Column, ColumnType, TableForm, ingest
 from datahub.dataplane.formats import StreamAborted, StreamOutcome, TableFormat, TableStream, stream_table
 from datahub.dataplane.scan import Filter, Op, plan_scan
+from datahub.engine import Engine, duck, engine_for
 
 SCHEMA = pa.schema(
     [
@@ -269,6 +271,34 @@ def test_what_fails_on_the_way_ends_the_stream_detectably(tmp_path: Path, form: 
     if form is TableFormat.PARQUET:
         with pytest.raises(pa.ArrowInvalid):
             pq.read_table(io.BytesIO(bytes(sent)))
+
+
+@pytest.mark.parametrize("form", [TableFormat.CSV, TableFormat.ARROW, TableFormat.PARQUET])
+def test_an_engine_out_of_memory_ends_the_stream_detectably(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: TableFormat
+) -> None:
+    monkeypatch.setattr(duck, "MEMORY_MB", 1)
+    path, sent = tmp_path / "money.parquet", bytearray()
+    money = pa.array(range(900_000)).cast(pa.decimal128(21, 2))
+    pq.write_table(
+        pa.table({"money": money, "text": ["some words and more"] * 900_000}), path, use_dictionary=False
+    )
+    scan = plan_scan(path, filters=[Filter("money", Op.GE, ("0",))])
+    assert engine_for(scan.plan, scan.stored) is Engine.DUCKDB
+
+    async def run() -> StreamOutcome:
+        stream = stream_table(scan, form)
+        async with stream:
+            with pytest.raises(StreamAborted) as caught:
+                async for block in stream:
+                    sent.extend(block)
+            assert isinstance(caught.value.__cause__, duckdb.OutOfMemoryException)
+        return stream.outcome
+
+    outcome = asyncio.run(run())
+    assert (outcome.state, outcome.bytes) == ("aborted", len(sent))
+    assert not threads()
+    assert fetch(stream_table(plan_scan(path, fields=["text"]), form))[1].state == "finished"
 
 
 def test_a_file_damaged_in_the_store_ends_the_stream_detectably(tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 from datahub.dataplane.formats import TableFormat, stream_table
 from datahub.dataplane.scan import Filter, Op, Scan, ScanFaults, plan_scan
+from datahub.engine import GateClosed, run
 from datahub.policy import Facts, Policy, decide, fill_template, read_policy
-from datahub.transfers.rules import Code, Release, release_of
+from datahub.transfers.rules import Release, release_of
+from datahub.transfers.rules.words import Code
 from tests.build import NOON
 from tests.policy import strategies as make
 
@@ -151,9 +153,9 @@ def test_what_is_streamed_is_what_is_decided_cell_by_cell(path: Path, policy: Po
     facts = replace(facts, row=None)
     release = release_of(policy, facts, STORED)
     if isinstance(release, str):
-        assert release == Code.NEEDS_PLAN or decided(policy, facts, ()) == []
+        assert release in {Code.NEEDS_PLAN, Code.RESULTS_ONLY} or decided(policy, facts, ()) == []
         return
-    scan = plan_scan(path, release=release.sql)
+    scan = plan_scan(path, release=release.steps)
     expected = decided(policy, facts, scan.columns)
     for form in TableFormat:
         assert rows_of(scan, form) == expected, form
@@ -167,25 +169,25 @@ def _release(name: str, **parameters: Any) -> Release:
 
 def test_a_hidden_column_is_an_unknown_one(path: Path) -> None:
     release = _release("columns-without", columns=["years", "born"])
-    scan = plan_scan(path, release=release.sql)
+    scan = plan_scan(path, release=release.steps)
     assert set(scan.columns) == set(COLUMNS) - {"years", "born"} == set(release.columns)
     assert not scan.is_whole
     with pytest.raises(ScanFaults) as hidden:
         plan_scan(
-            path, fields=["years"], filters=[Filter("born", Op.IS_NULL, ("true",))], release=release.sql
+            path, fields=["years"], filters=[Filter("born", Op.IS_NULL, ("true",))], release=release.steps
         )
     with pytest.raises(ScanFaults) as unknown:
         plan_scan(
-            path, fields=["yearz"], filters=[Filter("bornz", Op.IS_NULL, ("true",))], release=release.sql
+            path, fields=["yearz"], filters=[Filter("bornz", Op.IS_NULL, ("true",))], release=release.steps
         )
     assert [fault.code for fault in hidden.value.faults] == [fault.code for fault in unknown.value.faults]
 
 
 def test_a_reader_filters_what_leaves_not_what_is_stored(path: Path) -> None:
     masked = _release("columns-masked", columns=["place"], method="null")
-    given_away = plan_scan(path, filters=[Filter("place", Op.EQ, ("Amsterdam",))], release=masked.sql)
+    given_away = plan_scan(path, filters=[Filter("place", Op.EQ, ("Amsterdam",))], release=masked.steps)
     assert rows_of(given_away, TableFormat.ARROW) == []
-    everything = plan_scan(path, release=masked.sql)
+    everything = plan_scan(path, release=masked.steps)
     assert everything.schema == SCHEMA
     assert {row["place"] for row in rows_of(everything, TableFormat.ARROW)} == {None}
     assert len(rows_of(everything, TableFormat.CSV)) == len(ROWS)
@@ -193,7 +195,9 @@ def test_a_reader_filters_what_leaves_not_what_is_stored(path: Path) -> None:
 
 def test_a_readers_filter_comes_after_the_policys(path: Path) -> None:
     release = _release("rows-where", column="place", values=["Amsterdam", "日本"])
-    scan = plan_scan(path, fields=["years"], filters=[Filter("adult", Op.EQ, ("true",))], release=release.sql)
+    scan = plan_scan(
+        path, fields=["years"], filters=[Filter("adult", Op.EQ, ("true",))], release=release.steps
+    )
     expected = [
         {"years": row["years"]} for row in ROWS if row["place"] in {"Amsterdam", "日本"} and row["adult"]
     ]
@@ -206,7 +210,7 @@ def test_masks_of_text_hide_the_value(path: Path, method: str) -> None:
     policy = read_policy(fill_template("columns-masked", {"columns": ["place"], "method": method}))
     release = release_of(policy, FACTS, STORED)
     assert isinstance(release, Release)
-    shown = [row["place"] for row in rows_of(plan_scan(path, release=release.sql), TableFormat.JSON_LINES)]
+    shown = [row["place"] for row in rows_of(plan_scan(path, release=release.steps), TableFormat.JSON_LINES)]
     assert len(shown) == len(ROWS)
     if method in {"hash", "fixed"}:
         assert not {row["place"] for row in ROWS if row["place"] is not None} & set(shown)
@@ -216,7 +220,7 @@ def test_masks_of_text_hide_the_value(path: Path, method: str) -> None:
 @pytest.mark.parametrize("form", list(TableFormat))
 def test_masks_of_moments_leave_the_year_or_month(path: Path, method: str, form: TableFormat) -> None:
     release = _release("columns-masked", columns=["seen", "born"], method=method)
-    shown = rows_of(plan_scan(path, fields=["seen", "born"], release=release.sql), form)
+    shown = rows_of(plan_scan(path, fields=["seen", "born"], release=release.steps), form)
     first: dict[str, int] = {"month": 1} if method == "year" else {}
     for row, stored in zip(shown, ROWS, strict=True):
         seen, born = stored["seen"], stored["born"]
@@ -228,9 +232,7 @@ def test_masks_of_moments_leave_the_year_or_month(path: Path, method: str, form:
 @pytest.mark.parametrize(
     ("name", "parameters", "code"),
     [
-        ("columns-masked", {"columns": ["place"], "method": "hmac"}, Code.NEEDS_PLAN),
-        ("aggregated", {"minimumGroup": 10}, Code.NEEDS_PLAN),
-        ("consent", {"purposes": ["dpv:ResearchAndDevelopment"]}, Code.NEEDS_PLAN),
+        ("aggregated", {"minimumGroup": 10}, Code.RESULTS_ONLY),
         ("rows-where", {"column": "elsewhere", "values": ["x"]}, Code.NOTHING_LEFT),
         ("rows-where", {"column": "clock", "values": ["10:00"]}, Code.NOTHING_LEFT),
         ("columns-without", {"columns": list(COLUMNS)}, Code.NOTHING_LEFT),
@@ -241,9 +243,18 @@ def test_what_cannot_be_carried_out_is_said(name: str, parameters: dict[str, Any
     assert release_of(policy, FACTS, STORED) == code
 
 
+def test_what_wants_consent_is_shut_until_a_gate_is_opened(path: Path) -> None:
+    policy = read_policy(fill_template("consent", {"purposes": ["dpv:ResearchAndDevelopment"]}))
+    release = release_of(policy, replace(FACTS, purpose="dpv:AcademicResearch"), STORED)
+    assert isinstance(release, Release)
+    scan = plan_scan(path, release=release.steps)
+    with pytest.raises(GateClosed), run(scan.plan, scan.stored):
+        pass
+
+
 def test_a_release_streams_from_an_open_file_too(path: Path) -> None:
     release = _release("rows-where", column="place", values=["Amsterdam"])
     with pa.OSFile(str(path)) as file:
-        scan = plan_scan(file, release=release.sql)
+        scan = plan_scan(file, release=release.steps)
         found = rows_of(scan, TableFormat.ARROW)
     assert found == [row for row in ROWS if row["place"] == "Amsterdam"]

@@ -132,19 +132,21 @@ def test_columns_may_be_named_like_an_injection(tmp_path: Path) -> None:
 def test_the_engine_reaches_no_other_file_and_changes_no_setting(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.parquet"
     pq.write_table(TABLE, other)
-    from datahub.dataplane.scan import _engine
+    from datahub.engine.duck import closed, instance_for
 
-    with _engine(path, 1) as connection:
+    with instance_for(path) as connection:
         assert connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone() == (4,)
-        for forbidden in (
-            f"SELECT * FROM read_parquet('{other}')",
-            "SELECT * FROM read_csv('/etc/passwd')",
-            f"COPY (SELECT 1) TO '{tmp_path / 'out.csv'}'",
-            "ATTACH '/tmp/x.db'",
-            "INSTALL httpfs",
-            "LOAD httpfs",
-            "SET enable_external_access = true",
-            "SET memory_limit = '64GB'",
-        ):
-            with pytest.raises(duckdb.Error):
-                connection.execute(forbidden).fetchall()
+    for opened in (instance_for(path), closed()):
+        with opened as connection:
+            for forbidden in (
+                f"SELECT * FROM read_parquet('{other}')",
+                "SELECT * FROM read_csv('/etc/passwd')",
+                f"COPY (SELECT 1) TO '{tmp_path / 'out.csv'}'",
+                "ATTACH '/tmp/x.db'",
+                "INSTALL httpfs",
+                "LOAD httpfs",
+                "SET enable_external_access = true",
+                "SET memory_limit = '64GB'",
+            ):
+                with pytest.raises(duckdb.Error):
+                    connection.execute(forbidden).fetchall()

@@ -1,6 +1,6 @@
 """What this door refuses by itself; why data does not flow is said by `transfers`."""
 
-from datahub.kernel.errors import Invalid, NotFound, Unavailable
+from datahub.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class InvalidDataQuery(Invalid):
@@ -19,3 +19,9 @@ class DataUnavailable(Unavailable):
     """The stored bytes cannot be read now; nothing was sent."""
 
     title = "Data not available now"
+
+
+class DataIsLive(Conflict):
+    """This dataset is a live API: there is nothing stored to fetch; call `/v1/datasets/{id}/api` instead."""
+
+    title = "Data is live"

@@ -7,20 +7,22 @@ An `int64` is a JSON number beyond 2^53 too: read it with a 64-bit parser. A dec
 import asyncio
 import io
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlglot import exp
 
+from datahub.dataplane.lines import FEW_ROWS, csv_head, few_lines, line_sql
 from datahub.dataplane.scan import Scan
+from datahub.engine import closed, run
 
 BLOCK_BYTES = 1 << 20
 QUEUE_BLOCKS = 4
-BATCH_ROWS = 122_880
+TEXT_ROWS = 122_880
+ARROW_ROWS = 131_072
 STALL_S = 120
 """A reader that takes no block for so long has gone or starves the others: the engine is let go."""
 
@@ -42,6 +44,29 @@ class TableFormat(StrEnum):
             TableFormat.PARQUET: "application/vnd.apache.parquet",
             TableFormat.ARROW: "application/vnd.apache.arrow.stream",
         }[self]
+
+
+class Compression(StrEnum):
+    """What the buffers of an Arrow stream may be compressed with (Arrow columnar format, `BodyCompression`)."""
+
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a form is written, where there is a choice.
+
+    `is_formula_safe`: in CSV, a text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+
+    compression: Compression | None = None
+    is_formula_safe: bool = False
+
+    def media_type(self, form: TableFormat) -> str:
+        """Return the Content-Type of a form written so."""
+        is_compressed = form is TableFormat.ARROW and self.compression is not None
+        return f"{form.media_type}; codecs={self.compression}" if is_compressed else form.media_type
 
 
 @dataclass
@@ -67,11 +92,17 @@ class TableStream:
     """
 
     def __init__(
-        self, scan: Scan, form: TableFormat, *, checkpoint: Callable[[], None] | None = None
+        self,
+        scan: Scan,
+        form: TableFormat,
+        *,
+        checkpoint: Callable[[], None] | None = None,
+        writing: Writing | None = None,
     ) -> None:
         """Prepare; `checkpoint` runs in the engine's thread between batches and stops the stream by raising."""
         self.outcome = StreamOutcome()
         self._scan, self._form, self._checkpoint = scan, form, checkpoint or _nothing
+        self._writing = writing or Writing()
         self._blocks: asyncio.Queue[tuple[bytes, int] | BaseException | None] = asyncio.Queue()
         self._room = threading.Semaphore(QUEUE_BLOCKS)
         self._stop = threading.Event()
@@ -172,31 +203,53 @@ class TableStream:
                 sink.write(block)
 
     def _write_text(self, sink: "_Sink") -> None:
-        """Let the engine render each row to one text, and send the text column's memory as it lies."""
-        is_csv = self._form is TableFormat.CSV
+        """Render each batch to one text a row, and send the text column's memory as it lies."""
+        is_csv, is_safe = self._form is TableFormat.CSV, self._writing.is_formula_safe
         if is_csv:
-            sink.write((",".join(f'"{_doubled(name)}"' for name in self._scan.columns) + "\n").encode())
-        line = csv_line(self._scan.schema) if is_csv else json_line(self._scan.schema)
-        with self._scan.batches([line], rows=BATCH_ROWS) as (reader, self._interrupt):
-            for batch in reader:
+            sink.write(csv_head(self._scan.columns, is_formula_safe=is_safe).encode())
+        with run(self._scan.plan, self._scan.stored) as batches:
+            self._interrupt = batches.interrupt
+            for batch in batches:
+                if batch.num_rows <= FEW_ROWS:
+                    self._check()
+                    sink.rows += batch.num_rows
+                    sink.write(few_lines(batch, is_csv=is_csv, is_formula_safe=is_safe))
+                else:
+                    self._write_lines(batch, sink)
+
+    def _write_lines(self, batch: pa.RecordBatch, sink: "_Sink") -> None:
+        is_csv, is_safe = self._form is TableFormat.CSV, self._writing.is_formula_safe
+        line = line_sql(self._scan.schema, is_csv=is_csv, is_formula_safe=is_safe)
+        with closed() as connection:
+            lines = connection.from_arrow(pa.Table.from_batches([batch])).project(line)
+            for part in lines.to_arrow_reader(TEXT_ROWS):
                 self._check()
-                sink.rows += batch.num_rows
-                sink.write_text(batch.column(0))
+                sink.rows += part.num_rows
+                sink.write_text(part.column(0))
 
     def _write_columns(self, sink: "_Sink") -> None:
-        with self._scan.batches(rows=BATCH_ROWS) as (reader, self._interrupt):
+        with run(self._scan.plan, self._scan.stored) as batches:
+            self._interrupt = batches.interrupt
             target = pa.PythonFile(sink, mode="w")
             opened: Any = (
-                pq.ParquetWriter(target, reader.schema, compression="zstd")
+                pq.ParquetWriter(target, self._scan.schema, compression="zstd")
                 if self._form is TableFormat.PARQUET
-                else pa.ipc.new_stream(target, reader.schema)
+                else pa.ipc.new_stream(target, self._scan.schema, options=self._ipc_options())
             )
             # Not `with`: closing writes the footer or end mark, and after a failure there must be none.
-            for batch in reader:
-                self._check()
-                sink.rows += batch.num_rows
-                opened.write_batch(batch)
+            for batch in batches:
+                # In Arrow, what a reader holds at once stays small; in Parquet a batch is a row group.
+                rows = ARROW_ROWS if self._form is TableFormat.ARROW else max(1, batch.num_rows)
+                for at in range(0, batch.num_rows, rows):
+                    self._check()
+                    part = batch.slice(at, rows)
+                    sink.rows += part.num_rows
+                    opened.write_batch(part)
             opened.close()
+
+    def _ipc_options(self) -> pa.ipc.IpcWriteOptions:
+        compression = self._writing.compression
+        return pa.ipc.IpcWriteOptions(compression=None if compression is None else compression.value)
 
 
 class _Sink(io.RawIOBase):
@@ -211,10 +264,16 @@ class _Sink(io.RawIOBase):
         return True
 
     def write(self, block: Any) -> int:
-        view = memoryview(block)
-        self._gathered += view
-        if len(self._gathered) >= BLOCK_BYTES:
-            self._empty()
+        view: Any = memoryview(block).cast("B")  # whoever sends it takes any buffer for bytes
+        if len(view) < BLOCK_BYTES:
+            self._gathered += view
+            if len(self._gathered) >= BLOCK_BYTES:
+                self._empty()
+            return len(view)
+        # A large block goes on in pieces as it lies: nobody writes in a column's memory, and the view keeps it.
+        self.finish()
+        for at in range(0, len(view), BLOCK_BYTES):
+            self._hand_over(view[at : at + BLOCK_BYTES], self.rows)
         return len(view)
 
     def write_text(self, lines: pa.Array) -> None:
@@ -224,8 +283,7 @@ class _Sink(io.RawIOBase):
         _, offsets, characters = lines.buffers()
         ends = memoryview(offsets).cast("q" if pa.types.is_large_string(lines.type) else "i")
         view = memoryview(characters)[ends[lines.offset] : ends[lines.offset + len(lines)]]
-        for at in range(0, len(view), 2 * BLOCK_BYTES):
-            self.write(view[at : at + 2 * BLOCK_BYTES])
+        self.write(view)
 
     def finish(self) -> None:
         """Send what is left."""
@@ -252,77 +310,16 @@ class _kept_open:  # noqa: N801 — reads as a function, like contextlib's own
         return
 
 
-def csv_line(schema: pa.Schema) -> exp.Expr:
-    """Return the expression of one CSV record: text quoted, `""` for the empty text, nothing for a missing value."""
-    parts: list[exp.Expr] = []
-    for position, field in enumerate(schema):
-        if position:
-            parts.append(exp.Literal.string(","))
-        cell = _plain(field)
-        if pa.types.is_string(field.type):
-            mark = exp.Literal.string('"')
-            doubled = exp.Anonymous(this="replace", expressions=[cell, mark, exp.Literal.string('""')])
-            cell = _joined([mark, doubled, mark])
-        parts.append(cell)
-    # concat passes over NULL, which is how a missing value is written.
-    return exp.Anonymous(this="concat", expressions=[*parts, _newline()])
-
-
-def json_line(schema: pa.Schema) -> exp.Expr:
-    """Return the expression of one JSON object and its line end."""
-    pairs: list[exp.Expr] = []
-    for field in schema:
-        cell = _plain(field) if _is_text_in_json(field.type) else exp.column(field.name, quoted=True)
-        pairs.append(exp.PropertyEQ(this=exp.to_identifier(field.name, quoted=True), expression=cell))
-    struct = exp.Struct(expressions=pairs)
-    document = exp.Cast(
-        this=exp.Anonymous(this="to_json", expressions=[struct]), to=exp.DataType.build("text")
-    )
-    return _joined([document, _newline()])
-
-
-def _is_text_in_json(found: pa.DataType) -> bool:
-    return bool(pa.types.is_decimal(found) or pa.types.is_temporal(found))
-
-
-def _plain(field: pa.Field) -> exp.Expr:
-    """Return a cell as text that reads back as the same value; instants as ISO 8601 with `Z`."""
-    column = exp.column(field.name, quoted=True)
-    if pa.types.is_string(field.type):
-        return column
-    text = exp.DataType.build("text")
-    if not pa.types.is_timestamp(field.type):
-        return exp.Cast(this=column, to=text)
-    utc = exp.Anonymous(this="timezone", expressions=[exp.Literal.string("UTC"), column])
-    spaced = exp.Cast(this=utc, to=text)
-    marked = exp.Anonymous(
-        this="replace", expressions=[spaced, exp.Literal.string(" "), exp.Literal.string("T")]
-    )
-    return _joined([marked, exp.Literal.string("Z")])
-
-
-def _joined(parts: Sequence[exp.Expr]) -> exp.Expr:
-    """Return parts joined with `||`: NULL when any part is."""
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = exp.DPipe(this=whole, expression=part)
-    return exp.Paren(this=whole)
-
-
-def _newline() -> exp.Expr:
-    return exp.Anonymous(this="chr", expressions=[exp.Literal.number(10)])
-
-
-def _doubled(name: str) -> str:
-    return name.replace('"', '""')
-
-
 def _nothing() -> None:
     return
 
 
 def stream_table(
-    scan: Scan, form: TableFormat, *, checkpoint: Callable[[], None] | None = None
+    scan: Scan,
+    form: TableFormat,
+    *,
+    checkpoint: Callable[[], None] | None = None,
+    writing: Writing | None = None,
 ) -> TableStream:
     """Return the scan's rows in one form; the same rows in the same order in every form."""
-    return TableStream(scan, form, checkpoint=checkpoint)
+    return TableStream(scan, form, checkpoint=checkpoint, writing=writing)

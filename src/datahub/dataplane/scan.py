@@ -1,42 +1,26 @@
 """A scan over one stored Parquet table: which columns, which rows; planned and checked before anything is sent.
 
-Where only part of a table may leave, a query says which (the release); columns and filters then choose from its result.
+Where only part of a table may leave, a plan says which (the release); columns and filters then choose from its result.
 
 Filters are read as values of their column's type and stand as escaped literals in a query built as a tree. They are
 not bound as parameters, because the engine then keeps the whole result in memory instead of streaming it.
 """
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from math import isfinite
 from pathlib import Path
-from threading import Lock
 from typing import NoReturn
 
-import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from sqlglot import exp
 
-MEMORY_LIMIT = "512MB"
-_SOURCE = "source"
-_RELEASED = "released"
-_DECIMAL_DIGITS = 38
-# Nothing is fetched from elsewhere, and no Python variable becomes a table.
-_CLOSED = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "python_enable_replacements": False,
-}
+from datahub.engine import Plan, Predicate, Stored, SubjectGate, Subjects, kept
 
+_DECIMAL_DIGITS = 38
 Value = str | bool | int | float | Decimal | date | time | datetime
 
 
@@ -83,74 +67,35 @@ class ScanFaults(Exception):  # noqa: N818 — what was asked is wrong, not the 
 
 @dataclass(frozen=True)
 class Scan:
-    """A checked scan; `columns` are those that go out, in that order."""
+    """A checked scan: a stored table, and the plan of what goes out of it."""
 
-    source: Path | pa.NativeFile
-    columns: tuple[str, ...]
-    schema: pa.Schema
-    """Of the columns that go out."""
-    conditions: tuple[exp.Expr, ...]
-    row_count: int
-    """Rows stored, before any filter."""
-    is_whole: bool
-    """Every column in stored order and no filter: as Parquet, the stored bytes themselves are the answer."""
-    release: str | None = None
-    """The query over the table that gives what may leave of it; None: all of it."""
+    stored: Stored
+    plan: Plan
 
-    @contextmanager
-    def batches(
-        self, outputs: Sequence[exp.Expr] | None = None, *, rows: int = 122_880, threads: int = 2
-    ) -> Iterator[tuple[pa.RecordBatchReader, Callable[[], None]]]:
-        """Open the engine and yield a reader of batches of about `rows`, and what interrupts it from another thread.
+    @property
+    def source(self) -> Path | pa.NativeFile:
+        """Where the stored table is read from."""
+        return self.stored.source
 
-        `outputs` replace the plain columns. Row order is the stored order. Memory does not grow with the table.
-        """
-        chosen = outputs or [exp.column(name, quoted=True) for name in self.columns]
-        with _engine(self.source, threads) as connection:
-            query = exp.Select(expressions=list(chosen)).from_(_table(connection, self.source, self.release))
-            for condition in self.conditions:
-                query = query.where(condition)
-            ending = _Ending(connection)
-            try:
-                yield connection.sql(query.sql("duckdb")).to_arrow_reader(rows), ending.interrupt
-            finally:
-                ending.is_over()
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that go out, in that order."""
+        return tuple(self.plan.out.names)
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the columns that go out."""
+        return self.plan.out
 
-def _table(
-    connection: duckdb.DuckDBPyConnection, source: Path | pa.NativeFile, release: str | None
-) -> exp.Expr:
-    """Return what to select from: the stored table, or what of it may leave."""
-    if not isinstance(source, Path):
-        connection.register(_SOURCE, _dataset(source))
-        stored: exp.Expr = exp.to_table(_SOURCE)
-    else:
-        file = exp.Literal.string(str(source))
-        stored = exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[file]))
-    if release is None:
-        return stored
-    if isinstance(source, Path):
-        everything = exp.Select(expressions=[exp.Star()]).from_(stored)
-        connection.execute(f"CREATE TEMP VIEW {_SOURCE} AS {everything.sql('duckdb')}")
-    connection.execute(f"CREATE TEMP VIEW {_RELEASED} AS {release}")
-    return exp.to_table(_RELEASED)
+    @property
+    def row_count(self) -> int:
+        """Rows stored, before any filter."""
+        return self.stored.row_count
 
-
-class _Ending:
-    """Lets another thread interrupt the engine as long as it is open, and never after."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._lock = Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = connection
-
-    def interrupt(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.interrupt()
-
-    def is_over(self) -> None:
-        with self._lock:
-            self._connection = None
+    @property
+    def is_whole(self) -> bool:
+        """Every column in stored order and no filter: as Parquet, the stored bytes themselves are the answer."""
+        return self.plan.is_whole
 
 
 def plan_scan(
@@ -158,17 +103,16 @@ def plan_scan(
     *,
     fields: Sequence[str] | None = None,
     filters: Sequence[Filter] = (),
-    release: Callable[[str], str] | None = None,
+    release: Callable[[pa.Schema], Plan] | None = None,
+    subjects: Subjects | None = None,
 ) -> Scan:
     """Check fields and filters against the stored table's footer; raises ScanFaults with all that is wrong.
 
-    `release` gives, for a table's name, the query of what may leave of it; a column that it hides is an unknown one.
+    `release` gives, for the stored columns, the plan of what may leave; a column that it hides is an unknown one.
     """
-    with pq.ParquetFile(source) as stored:
-        schema, row_count = stored.schema_arrow, stored.metadata.num_rows
-    released: str | None = None
-    if release is not None:
-        released, schema = _typed(release(_SOURCE), schema)
+    stored = Stored.of(source, subjects)
+    plan = Plan(stored.schema) if release is None else release(stored.schema)
+    schema = plan.out
     faults: list[ScanFault] = []
     names = tuple(schema.names)
     chosen = tuple(fields) if fields is not None else names
@@ -183,47 +127,32 @@ def plan_scan(
             faults.append(
                 ScanFault("fields", position, "column-doubled", f"fields: column {name!r} is named twice")
             )
-    conditions: list[exp.Expr] = []
+    is_veiled = any(isinstance(step, Predicate | SubjectGate) for step in plan.steps)
+    conditions: list[Predicate] = []
     for position, condition in enumerate(filters):
         try:
             if condition.column not in names:
                 raise _Unfit("column-unknown", f"there is no column {condition.column!r}")
-            conditions.append(_render(condition, schema.field(condition.column).type))
+            test = _render(condition, schema.field(condition.column).type)
+            conditions.append(Predicate(_veiled(test) if is_veiled else test))
         except _Unfit as unfit:
             faults.append(ScanFault("filter", position, unfit.code, f"filter {position + 1}: {unfit}"))
     if faults:
         raise ScanFaults(faults)
-    out = pa.schema([schema.field(name) for name in chosen])
-    is_whole = released is None and chosen == names and not conditions
-    return Scan(source, chosen, out, tuple(conditions), row_count, is_whole, released)
+    # What the reader filters on comes after the release: then a masked value cannot be found out.
+    plan = plan.then(*conditions)
+    return Scan(stored, plan if chosen == names else plan.then(kept(schema, chosen)))
 
 
-def _typed(release: str, stored: pa.Schema) -> tuple[str, pa.Schema]:
-    """Return a release whose columns have their stored type, or text where a mask made text of them, and its schema.
+def _veiled(test: exp.Expr) -> exp.Expr:
+    """Write a test so that no engine looks it up in the statistics of the stored table.
 
-    An emptied column has no type of its own, and a truncated date would be a moment without a zone. Reads no data.
+    They speak of the rows that may not leave too: how fast an answer comes would tell what these hold.
     """
-    with duckdb.connect(config={"threads": 1, **_CLOSED}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register(_SOURCE, stored.empty_table())
-        table, given = connection.table(_SOURCE), connection.sql(release)
-        types = {name: str(each) for name, each in zip(table.columns, table.types, strict=True)}
-        found = {name: str(each) for name, each in zip(given.columns, given.types, strict=True)}
-        other = {name for name, each in found.items() if each not in (types[name], "VARCHAR")}
-        if other:
-            columns = [
-                f"CAST({_quoted(name)} AS {types[name]}) AS {_quoted(name)}"
-                if name in other
-                else _quoted(name)
-                for name in given.columns
-            ]
-            release = f"SELECT {', '.join(columns)} FROM ({release})"  # noqa: S608 — quoted names, the engine's own types
-            given = connection.sql(release)
-        return release, given.to_arrow_table().schema
-
-
-def _quoted(name: str) -> str:
-    return exp.column(name, quoted=True).sql("duckdb")
+    return exp.Case(
+        ifs=[exp.If(this=test, true=exp.Boolean(this=True))],
+        default=exp.Boolean(this=False),
+    )
 
 
 class _Unfit(Exception):  # noqa: N818 — becomes a ScanFault
@@ -333,34 +262,3 @@ _READERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[str], Value], str
     (pa.types.is_time, _clock, "time (HH:MM:SS)", "TIME"),
     (pa.types.is_timestamp, _instant, "timestamp (ISO 8601)", "TIMESTAMPTZ"),
 )
-
-
-def _dataset(source: pa.NativeFile) -> ds.Dataset:
-    """Make an open file a dataset, so that the engine pushes columns and filters down into its reading."""
-    file_format = ds.ParquetFileFormat()
-    fragment = file_format.make_fragment(source)
-    return ds.FileSystemDataset([fragment], fragment.physical_schema, file_format)
-
-
-@contextmanager
-def _engine(source: Path | pa.NativeFile, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an in-memory engine that can read this one file and nothing else."""
-    spill = tempfile.mkdtemp(prefix="datahub-scan-")
-    connection = duckdb.connect(
-        config={
-            "memory_limit": MEMORY_LIMIT,
-            "threads": threads,
-            "temp_directory": spill,
-            **_CLOSED,
-        }
-    )
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        if isinstance(source, Path):
-            connection.execute(f"SET allowed_paths = [{exp.Literal.string(str(source)).sql('duckdb')}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
-    finally:
-        connection.close()
-        shutil.rmtree(spill, ignore_errors=True)

@@ -1,9 +1,11 @@
-"""What a caller asks of a delivery, read from the query: `fields`, `filter`, `format`, `file`."""
+"""What a caller asks of a delivery: `fields`, `filter`, `format`, `file`, `compression` and `csvFormulas`."""
 
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 
 from datahub.dataplane.errors import InvalidDataQuery
+from datahub.dataplane.formats import Compression, Writing
 from datahub.dataplane.scan import Filter, Op
 from datahub.kernel.errors import Fault
 
@@ -37,3 +39,23 @@ def read_filters(texts: Sequence[str]) -> Sequence[Filter]:
     if faults:
         raise InvalidDataQuery("A filter cannot be read; see errors.", faults=faults)
     return filters
+
+
+class CsvFormulas(StrEnum):
+    """What happens to text in CSV that a spreadsheet would take for a formula."""
+
+    KEEP = "keep"
+    ESCAPE = "escape"
+
+
+_CODECS = re.compile(
+    r"application/vnd\.apache\.arrow\.stream\s*;[^,]*?\bcodecs\s*=\s*(?:\"([^\"]*)\"|([\w-]+))", re.IGNORECASE
+)
+
+
+def read_writing(compression: Compression | None, formulas: CsvFormulas, accept: str | None) -> Writing:
+    """Return how to write: compressed as asked, or else with the first codec that Accept names and we have."""
+    found = _CODECS.search(accept or "")
+    named = (found[1] or found[2] or "").replace(",", " ").lower().split() if found else []
+    known = [Compression(name) for name in named if name in set(Compression)]
+    return Writing(compression or next(iter(known), None), formulas is CsvFormulas.ESCAPE)

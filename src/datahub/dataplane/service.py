@@ -1,14 +1,17 @@
 """What is to be delivered: stored bytes as they lie, or a table computed into the form and columns asked for."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from datahub.catalog import DatasetVersion, ObjectMissing, ObjectStore, StorageFailed
-from datahub.dataplane.errors import DataUnavailable, FileNotInVersion, InvalidDataQuery
-from datahub.dataplane.formats import TableFormat
+from datahub.catalog import DatasetVersion, ObjectMissing, ObjectStore, StorageFailed, subject_keys
+from datahub.consent import Admission
+from datahub.dataplane.errors import DataIsLive, DataUnavailable, FileNotInVersion, InvalidDataQuery
+from datahub.dataplane.formats import TableFormat, Writing
 from datahub.dataplane.scan import Filter, Scan, ScanFaults, plan_scan
+from datahub.engine import Subjects, fingerprint
 from datahub.kernel.errors import Fault
 from datahub.transfers import Release
 
@@ -24,6 +27,7 @@ class Wish:
     is_form_named: bool
     form: Callable[[], TableFormat]
     file: str | None
+    writing: Writing = field(default_factory=Writing)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Stored:
     row_count: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def touched(self) -> Collection[str]:
+        """Return the columns that go out."""
+        return self.columns or ()
+
 
 @dataclass(frozen=True)
 class Computed:
@@ -49,6 +58,26 @@ class Computed:
     etag: str
     filename: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    writing: Writing = field(default_factory=Writing)
+    filtered: frozenset[str] = frozenset()
+
+    @property
+    def touched(self) -> Collection[str]:
+        """Return the columns that go out or that rows are chosen by: both tell of a person."""
+        return self.filtered.union(self.columns)
+
+    def behind(self, admission: Admission | None) -> "Computed":
+        """Return the table behind an open gate; its ETag is another one whenever other people pass."""
+        if admission is None:
+            return self
+        scan = Scan(self.scan.stored, self.scan.plan.opened(admission))
+        etag = hashlib.sha256(f"{self.etag}{admission.allowed.digest}".encode()).hexdigest()
+        return replace(self, scan=scan, etag=f'W/"{etag}"')
+
+    @property
+    def media_type(self) -> str:
+        """Return the Content-Type."""
+        return self.writing.media_type(self.form)
 
     @property
     def columns(self) -> Sequence[str]:
@@ -63,6 +92,9 @@ def shape(
 
     Raises InvalidDataQuery, FileNotInVersion, DataUnavailable, NotAcceptable.
     """
+    if version.is_live:
+        remedy = f"See /v1/datasets/{version.dataset_id}/api for what it offers."
+        raise DataIsLive("This dataset is a live API; nothing of it is stored here.", remedy=remedy)
     if version.object_key:
         return _table(store, wish, version, release)
     assert release is None  # noqa: S101 — files have no rows or columns, so no plan was made for them
@@ -81,7 +113,8 @@ def _table(
             store.table_source(version.object_key),
             fields=wish.fields,
             filters=wish.filters,
-            release=release.sql if release else None,
+            release=release.steps if release else None,
+            subjects=_subjects(store, version),
         )
     except ScanFaults as fault:
         faults = [Fault(f"/query/{each.parameter}", each.message, each.code) for each in fault.faults]
@@ -95,6 +128,7 @@ def _table(
     }
     if release is not None:
         details["isByPlan"] = True
+        details["masks"] = {name: list(methods) for name, methods in release.masks.items()}
     filename = f"v{version.number}.{form.value}"
     if form is TableFormat.PARQUET and scan.is_whole:
         return Stored(
@@ -107,7 +141,21 @@ def _table(
             row_count=version.row_count,
             details=details,
         )
-    return Computed(scan, form, _weak_etag(version, form, scan, wish), filename, details)
+    filtered = frozenset(each.column for each in wish.filters)
+    etag = _weak_etag(version, form, scan, wish)
+    return Computed(scan, form, etag, filename, details, wish.writing, filtered)
+
+
+def _subjects(store: ObjectStore, version: DatasetVersion) -> Subjects | None:
+    """Return the dictionary of subjects beside a table that was stored by subject."""
+    key = version.object_key
+    column = next(
+        (c["name"] for c in version.columns or () if (c.get("profile") or {}).get("is_subject")), None
+    )
+    if key is None or column is None or not isinstance(store.table_source(key), Path):
+        return None
+    keys, rows = (store.local_path(each) for each in subject_keys(key))
+    return Subjects(column, version.id, keys, rows) if keys and rows else None
 
 
 def _file(wish: Wish, version: DatasetVersion) -> Stored:
@@ -147,7 +195,8 @@ def _weak_etag(version: DatasetVersion, form: TableFormat, scan: Scan, wish: Wis
         form.value,
         *scan.columns,
         *(repr(each) for each in wish.filters),
-        scan.release or "",
+        fingerprint(scan.plan),
+        repr(wish.writing),
     ]
     return f'W/"{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"'
 

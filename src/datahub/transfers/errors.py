@@ -1,6 +1,6 @@
 """Why data does not flow; each refusal stands in the log with its decision, under the same code."""
 
-from datahub.kernel.errors import Forbidden, Gone, NotFound, Unauthenticated
+from datahub.kernel.errors import Exhausted, Forbidden, Gone, NotFound, Unauthenticated
 
 
 class DataNotFound(NotFound):
@@ -75,6 +75,12 @@ class ConsumerNotActive(Forbidden):
     title = "Consumer not active"
 
 
+class UpstreamAgreementNotInForce(Forbidden):
+    """The agreement under which the provider itself obtained this data is not in force now."""
+
+    title = "Upstream agreement not in force"
+
+
 class PurposeNotAgreed(Forbidden):
     """The token's purpose is not the agreed one, nor a narrower one."""
 
@@ -88,7 +94,7 @@ class NotPermittedByPolicy(Forbidden):
 
 
 class PolicyNeedsPlan(Forbidden):
-    """The policy permits groups, quotas, pseudonyms or rows with consent only, which this exchange cannot apply yet."""
+    """The policy permits only a part of this data, which the exchange cannot take out of it: files and unmapped APIs leave whole."""
 
     title = "Policy cannot be carried out yet"
 
@@ -97,3 +103,63 @@ class NothingPermitted(Forbidden):
     """The policy leaves no row and no column of this table."""
 
     title = "Nothing of this table is permitted"
+
+
+class ResultsOnly(Forbidden):
+    """The agreement gives results in groups only; ask at `/v1/datasets/{id}/queries`."""
+
+    title = "Results only, no rows"
+
+
+class RowsOnly(Forbidden):
+    """The agreement lets rows be fetched, and does not permit queries here."""
+
+    title = "Rows only, no queries"
+
+
+class QuotaExhausted(Exhausted):
+    """The agreement's quota is used up for now, or the answer is larger than what is left of it; `quotas` says until when."""
+
+    title = "Quota used up"
+
+
+class NotYours(Forbidden):
+    """Decisions about others are for the dataset's provider, and for the exchange, to ask."""
+
+    title = "Not your data"
+
+
+class ConsentRuleNeeded(Forbidden):
+    """The policy wants the consent of the people rows are about, and the dataset has no rule that says whose that is."""
+
+    title = "Consent rule needed"
+
+
+class ConsentNeedsRows(Forbidden):
+    """The data is about people who decide for themselves, and is not stored as rows that could be left out."""
+
+    title = "Consent cannot be carried out on files"
+
+
+class ConsentColumnMissing(Forbidden):
+    """This version lacks a column by which the consent rule says whom a row is about."""
+
+    title = "Column of the consent rule missing"
+
+
+class ConsentNotCovered(Forbidden):
+    """The dataset's consent rule lets nothing leave to this organisation for this purpose, or no purpose was named."""
+
+    title = "Not covered by the consent rule"
+
+
+class ConsentColumnsNotCovered(Forbidden):
+    """The consent rule is not about all the columns asked for or filtered on; `columns` are those beyond it."""
+
+    title = "Columns not covered by the consent rule"
+
+
+class ConsentChanged(Forbidden):
+    """The consent rule changed between the decision and the first byte, and lets nothing leave any more."""
+
+    title = "Consent rule changed"

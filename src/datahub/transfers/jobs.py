@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from datahub.audit import About, Outcome, permits_without_outcome, record
 from datahub.kernel.context import Context
+from datahub.transfers import store
+from datahub.transfers.service.quotas import CHARGE_LIFE
 from datahub.transfers.service.reads import ACTION, DELIVERY
 
 CLOSE_EVERY_S = 600
@@ -11,6 +13,7 @@ CLOSE_EVERY_S = 600
 LONGEST_DELIVERY = timedelta(days=1)
 LOOK_BACK = timedelta(days=30)
 BATCH = 100
+FORGET_EVERY_S = 3600
 
 
 def close_unfinished(ctx: Context) -> int:
@@ -37,3 +40,8 @@ def close_unfinished(ctx: Context) -> int:
         )
         record(ctx, DELIVERY, about, outcome=Outcome.ABORTED, code="outcome-unknown")
     return len(due)
+
+
+def forget_charges(ctx: Context) -> int:
+    """Drop charges that nobody will settle or retry any more; what they counted stays counted."""
+    return store.forget_charges(ctx.session, ctx.now - CHARGE_LIFE)

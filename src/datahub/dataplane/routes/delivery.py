@@ -6,7 +6,7 @@ The outcome is recorded whatever happens: the last byte sent, the client gone, t
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import anyio
@@ -15,14 +15,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from datahub.audit import LogUnavailable
+from datahub.audit import LogUnavailable, own_transaction
+from datahub.consent import Admission, ConsentMoved
 from datahub.dataplane.formats import StreamAborted
 from datahub.kernel import db
 from datahub.kernel.context import Context
+from datahub.kernel.errors import Refusal
 from datahub.kernel.rest import Door
-from datahub.transfers import ReadPermit, may_go_on, record_outcome
+from datahub.transfers import ReadPermit, may_go_on, record_outcome, reserve_leaving
 
 LOOK_EVERY_S = 1.0
+BATCH_LOOK_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -36,19 +39,59 @@ class Source(Protocol):
         """Let go."""
 
 
+class NoLongerPermitted(Exception):  # noqa: N818 — says what happened
+    """The token was revoked, the agreement stopped, or the data was withdrawn, while it was being sent."""
+
+
 @dataclass(frozen=True)
 class Visit:
-    """What the delivery needs to know of the call it answers: the door, and the permit that is in the log."""
+    """What a delivery needs of the call it answers: the door, the permit in the log, what the caller proved, its gate."""
 
     door: Door
     permit: ReadPermit[Any]
+    proven: Any = None
+    admission: Admission | None = None
+
+    def reserved(self, admission: Admission | None) -> "Visit":
+        """Return the visit behind its gate, once whose rows could leave is durable. Blocks. Raises LogUnavailable."""
+        door, permit = self.door, self.permit
+        if admission is not None:
+            with own_transaction(
+                door.engine, door.settings, permit.actor, door.clock(), permit.trace_id
+            ) as ctx:
+                reserve_leaving(ctx, permit.entry_id, permit.agreement, admission)
+        return replace(self, admission=admission)
 
     def may_go_on(self) -> bool:
-        """Tell whether the agreement is still in force and the data not withdrawn. Blocks."""
+        """Tell whether token and client still count, the agreement is in force and the data not withdrawn. Blocks.
+
+        A token that merely expires does not end what it began: long tables take longer than tokens live.
+        """
         door, permit = self.door, self.permit
         with db.transaction(door.engine, is_read=True) as session:
             ctx = Context(session, permit.actor, door.clock(), permit.trace_id, door.settings)
+            if self.proven is not None:
+                try:
+                    door.authenticate(ctx, self.proven)
+                except Refusal:
+                    return False
             return may_go_on(ctx, permit)
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what the engine calls between two batches: it raises NoLongerPermitted. Blocks.
+
+        The decision is fresh when the engine starts, so a small table is not looked at again.
+        """
+        looked_at = time.monotonic()
+
+        def look() -> None:
+            nonlocal looked_at
+            if time.monotonic() - looked_at >= BATCH_LOOK_S:
+                if not self.may_go_on():
+                    raise NoLongerPermitted
+                looked_at = time.monotonic()
+
+        return look
 
     def end(self, *, is_finished: bool, rows: int | None, size: int, code: str = "ok") -> None:
         """Record the outcome. Blocks. A log that fails now is reported to the operators: the bytes are out."""
@@ -63,6 +106,7 @@ class Visit:
                 rows=rows,
                 size=size,
                 code=code,
+                admission=self.admission,
             )
         except LogUnavailable:
             _log.exception("no outcome recorded for entry %s", self.permit.entry_id)
@@ -107,8 +151,10 @@ class Delivery(StreamingResponse):
                 self._sent += len(block)
         except (OSError, anyio.get_cancelled_exc_class()):
             raise
-        except Exception:
-            if self._code == "client-gone":
+        except Exception as fault:
+            if isinstance(fault.__cause__, NoLongerPermitted | ConsentMoved):
+                self._code = "no-longer-permitted"
+            elif self._code == "client-gone":
                 self._code = "delivery-failed"
             raise
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,6 +1,6 @@
 """REST routes that fetch data: decide and log, open, deliver."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -12,23 +12,34 @@ from starlette.responses import Response
 
 from datahub.audit import About, own_transaction, record_refused_call
 from datahub.catalog import DatasetVersion, ObjectMissing, StorageFailed, digest_field, storage
+from datahub.consent import Admission
 from datahub.dataplane.errors import DataUnavailable
-from datahub.dataplane.formats import TableFormat, stream_table
+from datahub.dataplane.formats import Compression, TableFormat, Writing, stream_table
 from datahub.dataplane.ranges import Selection, select, strong_etag, unchanged
 from datahub.dataplane.routes.delivery import Delivery, Visit
-from datahub.dataplane.schemas import read_fields, read_filters
+from datahub.dataplane.schemas import CsvFormulas, read_fields, read_filters, read_writing
 from datahub.dataplane.service import Computed, Stored, Wish, shape
-from datahub.kernel.context import ANONYMOUS
+from datahub.kernel.context import ANONYMOUS, Credential
 from datahub.kernel.errors import Refusal
 from datahub.kernel.rest import Door, Line, RangeNotSatisfiable, problem
 from datahub.kernel.rest.accept import choose
-from datahub.kernel.rest.access import ANYONE, bearer_token
-from datahub.transfers import ACTION, ReadDenial, ReadPermit, ReadRequest, Release, authorise_read
+from datahub.kernel.rest.access import ANYONE, bearer_token, prove
+from datahub.transfers import (
+    ACTION,
+    ConsentChanged,
+    ReadDenial,
+    ReadPermit,
+    ReadRequest,
+    Release,
+    authorise_read,
+    open_gate,
+    rate_limit_fields,
+)
 
 router = APIRouter(prefix="/v1/datasets", tags=["data"])
 
 MAX_VERSION = 2**31 - 1
-Token = Annotated[str | None, Security(bearer_token, scopes=[ANYONE])]
+Token = Annotated[Credential | None, Security(bearer_token, scopes=[ANYONE])]
 VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION)]
 Fields = Annotated[
     list[Line], Query(max_length=1000, description="Columns, parted by commas; all unless told.")
@@ -47,6 +58,17 @@ Form = Annotated[
     TableFormat | None, Query(alias="format", description="Of a table; wins over Accept. CSV unless told.")
 ]
 File = Annotated[Line | None, Query(alias="file", description="Of a dataset of files: which one.")]
+Packed = Annotated[
+    Compression | None,
+    Query(alias="compression", description="Of Arrow; or name it in Accept: `…arrow.stream; codecs=zstd`."),
+]
+Formulas = Annotated[
+    CsvFormulas,
+    Query(
+        alias="csvFormulas",
+        description="`escape`: in CSV, text that a spreadsheet would take for a formula gets an apostrophe before it.",
+    ),
+]
 Agreement = Annotated[Line | None, Query(description="Which of the agreements in the token to read under.")]
 
 # What Accept may ask for a table; the first is what `*/*` gets.
@@ -60,7 +82,7 @@ OFFERED = {
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The data. `Datahub-Entry` names its line in the access log.",
+        "description": "The data. `Datahub-Log-Entry` names its line in the access log.",
         "content": dict.fromkeys((*OFFERED, "application/octet-stream"), _BINARY),
     },
     206: {"description": "The range asked for.", "content": {"application/octet-stream": _BINARY}},
@@ -82,12 +104,16 @@ async def fetch_data(
     form: Form = None,
     file: File = None,
     agreement: Agreement = None,
+    compression: Packed = None,
+    formulas: Formulas = CsvFormulas.KEEP,
 ) -> Response:
     """Fetch the latest version of a dataset: a table as CSV, JSON Lines, Parquet or Arrow, or one file.
 
     What may be fetched is decided anew each time; the decision is in the access log before the first byte.
     """
-    asked = ReadRequest(datasetId, _shape(request, fields, filters, form, file), None, agreement)
+    writing = read_writing(compression, formulas, request.headers.get("accept"))
+    plan = shape_of(request, fields=fields, filters=filters, form=form, file=file, writing=writing)
+    asked = ReadRequest(datasetId, plan, None, agreement, _retry(request))
     return await _fetch(request, token, asked)
 
 
@@ -104,18 +130,24 @@ async def fetch_version_data(
     form: Form = None,
     file: File = None,
     agreement: Agreement = None,
+    compression: Packed = None,
+    formulas: Formulas = CsvFormulas.KEEP,
 ) -> Response:
     """Fetch one version of a dataset, which never changes."""
-    asked = ReadRequest(datasetId, _shape(request, fields, filters, form, file), number, agreement)
+    writing = read_writing(compression, formulas, request.headers.get("accept"))
+    plan = shape_of(request, fields=fields, filters=filters, form=form, file=file, writing=writing)
+    asked = ReadRequest(datasetId, plan, number, agreement, _retry(request))
     return await _fetch(request, token, asked)
 
 
-def _shape(
+def shape_of(
     request: Request,
+    *,
     fields: Sequence[str],
     filters: Sequence[str],
     form: TableFormat | None,
     file: str | None,
+    writing: Writing,
 ) -> Callable[[DatasetVersion, Release | None], Stored | Computed]:
     """Return what makes of a version what this call asks for, once the read is permitted."""
 
@@ -123,23 +155,35 @@ def _shape(
         return form or OFFERED[choose(request.headers.get("accept"), tuple(OFFERED))]
 
     def plan(version: DatasetVersion, release: Release | None) -> Stored | Computed:
-        wish = Wish(read_fields(fields), read_filters(filters), form is not None, negotiated, file)
+        wish = Wish(read_fields(fields), read_filters(filters), form is not None, negotiated, file, writing)
         return shape(storage(request.app.state.door.settings), wish, version, release)
 
     return plan
 
 
+def _retry(request: Request) -> str | None:
+    """Return what makes this call the same as one that broke off: its Idempotency-Key, or that it asks for the rest."""
+    key = request.headers.get("idempotency-key")
+    if key is not None:
+        return f"key {key[:255]}"
+    return "" if "range" in request.headers else None
+
+
+_CODES: Mapping[type[BaseException], str] = {
+    DataUnavailable: "storage-failed",
+    ConsentChanged: "no-longer-permitted",
+}
 Asked = ReadRequest[Stored | Computed]
 Permit = ReadPermit[Stored | Computed]
 
 
-async def _fetch(request: Request, token: str | None, asked: Asked) -> Response:
+async def _fetch(request: Request, token: Credential | None, asked: Asked) -> Response:
     door: Door = request.app.state.door
     permits: list[Permit] = []
     try:
         permit = await run_in_threadpool(_decide, request, door, token, asked, permits)
         plan = permit.plan
-        visit = Visit(door, permit)
+        visit = Visit(door, permit, request.state.proven)
         return await (
             _send_stored(request, visit, plan)
             if isinstance(plan, Stored)
@@ -148,7 +192,7 @@ async def _fetch(request: Request, token: str | None, asked: Asked) -> Response:
     except BaseException as fault:
         # Whoever is in the log with a permit is also in it with an outcome.
         if permits:
-            code = "storage-failed" if isinstance(fault, DataUnavailable) else "delivery-failed"
+            code = _CODES.get(type(fault), "delivery-failed")
             await Visit(door, permits[0]).ended(is_finished=False, rows=None, size=0, code=code)
         elif isinstance(fault, Refusal) and hasattr(request.state, "actor"):
             await run_in_threadpool(_record_refused, request, door, fault)
@@ -164,40 +208,30 @@ def _record_refused(request: Request, door: Door, refusal: Refusal) -> None:
     )
 
 
-def _decide(request: Request, door: Door, token: str | None, asked: Asked, permits: list[Permit]) -> Permit:
+def _decide(
+    request: Request, door: Door, token: Credential | None, asked: Asked, permits: list[Permit]
+) -> Permit:
     """Authenticate, decide and log in one transaction, committed when this returns.
 
     Raises LogUnavailable, Unauthenticated, DataNotFound, the denial's own refusal, and what the plan refuses.
     """
     trace_id = request.scope["trace_id"]
+    proven = request.state.proven = prove(request, token)
     with own_transaction(door.engine, door.settings, ANONYMOUS, door.clock(), trace_id) as unproven:
         ctx = unproven
-        if token is not None:
-            ctx = replace(unproven, actor=door.authenticate(unproven, token))
+        if proven is not None:
+            ctx = replace(unproven, actor=door.authenticate(unproven, proven))
             request.state.actor = ctx.actor
         verdict = authorise_read(ctx, asked)
     if isinstance(verdict, ReadDenial):
+        request.scope["answer_headers"].extend(rate_limit_fields(verdict.quotas, is_refused=True).items())
         raise verdict.refusal
     permits.append(verdict)
     return verdict
 
 
 async def _send_stored(request: Request, visit: Visit, plan: Stored) -> Response:
-    permit, asked = visit.permit, request.headers
-    chosen = select(
-        size=plan.size,
-        etag=strong_etag(plan.sha256),
-        modified_at=permit.version.created_at,
-        range_field=asked.get("range"),
-        if_range=asked.get("if-range"),
-        if_none_match=asked.get("if-none-match"),
-        if_modified_since=asked.get("if-modified-since"),
-    )
-    headers = {
-        **_headers(visit, plan.filename),
-        **dict(chosen.headers),
-        "Repr-Digest": digest_field(plan.sha256),
-    }
+    chosen, headers = stored_head(visit.permit, plan, request.headers)
     if chosen.status not in (200, 206) or request.method == "HEAD":
         return await _bodiless(request, visit, chosen, headers, plan.media_type)
     store = storage(visit.door.settings)
@@ -211,6 +245,21 @@ async def _send_stored(request: Request, visit: Visit, plan: Stored) -> Response
     )
 
 
+def stored_head(permit: Permit, plan: Stored, asked: Mapping[str, str]) -> tuple[Selection, dict[str, str]]:
+    """Return which bytes of a stored object answer these headers of a request, and the headers of the answer."""
+    chosen = select(
+        size=plan.size,
+        etag=strong_etag(plan.sha256),
+        modified_at=permit.version.created_at,
+        range_field=asked.get("range"),
+        if_range=asked.get("if-range"),
+        if_none_match=asked.get("if-none-match"),
+        if_modified_since=asked.get("if-modified-since"),
+    )
+    headers = {**_headers(permit, plan.filename), **dict(chosen.headers)}
+    return chosen, headers | {"Repr-Digest": digest_field(plan.sha256)}
+
+
 async def _bodiless(
     request: Request, visit: Visit, chosen: Selection, headers: dict[str, str], media_type: str
 ) -> Response:
@@ -218,29 +267,41 @@ async def _bodiless(
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         await visit.ended(is_finished=True, rows=0, size=0, code=RangeNotSatisfiable.code())
         detail = "The range asked for lies outside the file."
-        return problem(request, RangeNotSatisfiable(detail), dict(chosen.headers) | _entry(visit))
+        return problem(request, RangeNotSatisfiable(detail), dict(chosen.headers) | _entry(visit.permit))
     code = "not-modified" if status == HTTPStatus.NOT_MODIFIED else "head"
     await visit.ended(is_finished=True, rows=0, size=0, code=code)
     return _empty(status, headers, media_type)
 
 
-async def _send_computed(request: Request, visit: Visit, plan: Computed) -> Response:
-    headers = {**_headers(visit, plan.filename), "ETag": plan.etag, "Accept-Ranges": "none"}
+async def _send_computed(request: Request, visit: Visit, closed: Computed) -> Response:
+    admission = await run_in_threadpool(_gate, visit, closed)
+    plan = closed.behind(admission)
+    headers = {**_headers(visit.permit, plan.filename), "ETag": plan.etag, "Accept-Ranges": "none"}
     if unchanged(plan.etag, None, if_none_match=request.headers.get("if-none-match"), if_modified_since=None):
         await visit.ended(is_finished=True, rows=0, size=0, code="not-modified")
-        return _empty(304, headers, plan.form.media_type)
+        return _empty(304, headers, plan.media_type)
     if request.method == "HEAD":
         await visit.ended(is_finished=True, rows=0, size=0, code="head")
-        return _empty(200, headers, plan.form.media_type)
-    stream = stream_table(plan.scan, plan.form)
+        return _empty(200, headers, plan.media_type)
+    visit = await run_in_threadpool(visit.reserved, admission)
+    stream = stream_table(plan.scan, plan.form, checkpoint=visit.checkpoint(), writing=plan.writing)
     return Delivery(
         visit,
         stream,
         status=200,
         headers=headers,
-        media_type=plan.form.media_type,
+        media_type=plan.media_type,
         rows=lambda: stream.outcome.rows,
     )
+
+
+def _gate(visit: Visit, plan: Computed) -> Admission | None:
+    """Open the gate. Raises ConsentChanged, DataUnavailable."""
+    permit = visit.permit
+    try:
+        return open_gate(visit.door, permit.version, permit.need, plan.touched)
+    except (ObjectMissing, StorageFailed, OSError) as fault:
+        raise DataUnavailable("The stored table cannot be read now; nothing was sent.") from fault
 
 
 def _empty(status: int, headers: dict[str, str], media_type: str) -> Response:
@@ -250,8 +311,7 @@ def _empty(status: int, headers: dict[str, str], media_type: str) -> Response:
     return answer
 
 
-def _headers(visit: Visit, filename: str) -> dict[str, str]:
-    permit = visit.permit
+def _headers(permit: Permit, filename: str) -> dict[str, str]:
     dataset, agreement = permit.dataset, permit.agreement
     name = filename if permit.plan.columns is None else f"{dataset.slug}-{filename}"
     address = f"/v1/datasets/{dataset.id}/versions/{permit.version.number}/data"
@@ -261,7 +321,8 @@ def _headers(visit: Visit, filename: str) -> dict[str, str]:
     if agreement is not None:
         links.append(f'</v1/agreements/{agreement.id}>; rel="terms-of-service"')
     return {
-        **_entry(visit),
+        **_entry(permit),
+        **rate_limit_fields(permit.quotas),
         "Cache-Control": "private, no-cache",
         "Vary": "Accept, Authorization",
         "Content-Disposition": _disposition(name),
@@ -272,8 +333,8 @@ def _headers(visit: Visit, filename: str) -> dict[str, str]:
 _URL_SAFE = ":/?#[]@!$&'()*+,;=%~"
 
 
-def _entry(visit: Visit) -> dict[str, str]:
-    return {"Datahub-Entry": visit.permit.entry_id, "Datahub-Decision": visit.permit.decision_id}
+def _entry(permit: Permit) -> dict[str, str]:
+    return {"Datahub-Log-Entry": permit.entry_id, "Datahub-Decision": permit.decision_id}
 
 
 def _disposition(name: str) -> str:

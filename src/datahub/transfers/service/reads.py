@@ -4,7 +4,7 @@
 a denial too. That is why a denial is returned and not raised: a raise would take its own record with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -13,6 +13,8 @@ from sqlalchemy import Engine
 
 from datahub.audit import About, Decision, Outcome, own_transaction, record, record_decision
 from datahub.catalog import Dataset, DatasetState, DatasetVersion, dataset_by_id, find_dataset, version_of
+from datahub.consent import Admission, Need, Shut
+from datahub.consent import settle as settle_left
 from datahub.contracts import Agreement, Standing, agreement_by_id, standing_of
 from datahub.kernel.context import Actor, Context
 from datahub.kernel.errors import Refusal
@@ -20,8 +22,11 @@ from datahub.kernel.ids import new_id
 from datahub.kernel.settings import Settings
 from datahub.participants import Role
 from datahub.transfers import errors
-from datahub.transfers.rules import Code, Release
-from datahub.transfers.service.weighing import Finding, is_admitted, weigh
+from datahub.transfers.rules import Release
+from datahub.transfers.rules.words import Code
+from datahub.transfers.service.findings import Finding, about_columns
+from datahub.transfers.service.quotas import Quota, charge, settle
+from datahub.transfers.service.weighing import Doing, is_admitted, weigh
 
 ACTION = "data.read"
 DELIVERY = "data.deliver"
@@ -32,8 +37,16 @@ REFUSALS: Mapping[str, type[Refusal]] = {
     Code.SCOPE_MISSING: errors.DataScopeMissing,
     Code.AGREEMENT_REQUIRED: errors.AgreementRequired,
     Code.PURPOSE_NOT_AGREED: errors.PurposeNotAgreed,
+    Code.QUOTA_EXHAUSTED: errors.QuotaExhausted,
     Code.NEEDS_PLAN: errors.PolicyNeedsPlan,
     Code.NOTHING_LEFT: errors.NothingPermitted,
+    Code.RESULTS_ONLY: errors.ResultsOnly,
+    Code.ROWS_ONLY: errors.RowsOnly,
+    Shut.NO_RULE: errors.ConsentRuleNeeded,
+    Shut.NOT_ROWS: errors.ConsentNeedsRows,
+    Shut.NO_COLUMN: errors.ConsentColumnMissing,
+    Shut.NOT_COVERED: errors.ConsentNotCovered,
+    Shut.COLUMNS: errors.ConsentColumnsNotCovered,
     Standing.NOT_YET: errors.AgreementNotYetValid,
     Standing.SUSPENDED: errors.AgreementSuspended,
     Standing.ENDED: errors.AgreementEnded,
@@ -41,6 +54,7 @@ REFUSALS: Mapping[str, type[Refusal]] = {
     Standing.EXPIRED: errors.AgreementExpired,
     Standing.PROVIDER_INACTIVE: errors.ProviderNotActive,
     Standing.CONSUMER_INACTIVE: errors.ConsumerNotActive,
+    Standing.UPSTREAM: errors.UpstreamAgreementNotInForce,
 }
 
 
@@ -50,6 +64,10 @@ class Plan(Protocol):
     @property
     def columns(self) -> Sequence[str] | None:
         """Return the columns that go out, in order; None for files."""
+
+    @property
+    def touched(self) -> Collection[str]:
+        """Return the columns that leave or that rows are chosen by: what people must have been told of."""
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -70,6 +88,7 @@ class ReadRequest(Generic[PlanT]):
     plan: Callable[[DatasetVersion, Release | None], PlanT]
     version: int | None = None
     agreement_id: str | None = None
+    retry: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +104,8 @@ class ReadPermit(Generic[PlanT]):
     agreement: Agreement | None
     plan: PlanT
     about: About
+    quotas: Sequence[Quota] = ()
+    need: Need | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,7 @@ class ReadDenial:
     entry_id: str
     decision_id: str
     refusal: Refusal
+    quotas: Sequence[Quota] = ()
 
 
 def authorise_read(ctx: Context, request: ReadRequest[PlanT]) -> ReadPermit[PlanT] | ReadDenial:
@@ -101,37 +123,81 @@ def authorise_read(ctx: Context, request: ReadRequest[PlanT]) -> ReadPermit[Plan
 
     Raises DataNotFound, and whatever the plan refuses once the read is permitted; then nothing is written here.
     """
+    dataset, version, finding = look(ctx, request)
+    if not finding.is_permit:
+        return _denied(ctx, request, dataset, version, finding)
+    if version is None:
+        raise errors.DataNotFound("This dataset has no such version.")
+    plan = request.plan(version, finding.release)
+    narrowed = about_columns(finding, plan.touched)
+    if not narrowed.is_permit:
+        return _denied(ctx, request, dataset, version, narrowed)
+    decision = decision_on(ctx, dataset, finding)
+    about = about_use(ctx.actor, dataset, version.number, finding, decision.id)
+    about = replace(about, columns=plan.columns, details=with_consent(plan.details, finding))
+    record_decision(ctx, decision)
+    entry = record(ctx, ACTION, about, outcome=Outcome.PERMIT, code=finding.code)
+    if finding.agreement is not None:
+        charge(ctx, entry.id, finding.agreement, finding.quotas, version=version, retry=request.retry)
+    return ReadPermit(
+        entry.id,
+        decision.id,
+        ctx.actor,
+        ctx.trace_id,
+        dataset,
+        version,
+        finding.agreement,
+        plan,
+        about,
+        finding.quotas,
+        finding.need,
+    )
+
+
+def _denied(
+    ctx: Context,
+    request: ReadRequest[Any],
+    dataset: Dataset,
+    version: DatasetVersion | None,
+    finding: Finding,
+) -> ReadDenial:
+    decision = record_decision(ctx, decision_on(ctx, dataset, finding))
+    number = version.number if version else request.version
+    about = about_use(ctx.actor, dataset, number, finding, decision.id)
+    entry = record(ctx, ACTION, about, outcome=Outcome.DENY, code=finding.code)
+    return ReadDenial(entry.id, decision.id, refusal_of(finding, entry.id, decision.id), finding.quotas)
+
+
+def look(ctx: Context, request: ReadRequest[Any]) -> tuple[Dataset, DatasetVersion | None, Finding]:
+    """Return what an attempt is about and what its weighing finds; writes nothing. Raises DataNotFound."""
     dataset = find_dataset(ctx.session, request.dataset)
-    if dataset is None or not _may_see(ctx.actor, dataset):
+    if dataset is None or not may_see(ctx.actor, dataset):
         raise errors.DataNotFound("No dataset with this id.")
     version = version_of(ctx.session, dataset.id, request.version)
-    finding = weigh(ctx, dataset, version, request.agreement_id)
-    decision = _decision(ctx, dataset, finding)
-    about = About(
+    return dataset, version, weigh(ctx, dataset, version, request.agreement_id, Doing(retry=request.retry))
+
+
+def with_consent(details: Mapping[str, Any], finding: Finding) -> Mapping[str, Any]:
+    """Return what the log keeps of an attempt, with the state of the consents it was decided by."""
+    return details if finding.need is None else {**details, "consent": finding.need.stamp}
+
+
+def about_use(
+    actor: Actor, dataset: Dataset, number: int | None, finding: Finding, decision_id: str
+) -> About:
+    """Return what the entry of an attempt says; the caller adds in which shape."""
+    return About(
         thing_id=dataset.id,
         provider_id=dataset.provider_id,
-        consumer_id=ctx.actor.participant_id,
+        consumer_id=actor.participant_id,
         dataset_id=dataset.id,
-        dataset_version=version.number if version else request.version,
+        dataset_version=number,
         agreement_id=finding.agreement.id if finding.agreement else None,
         offer_id=finding.offer_id,
         offer_version=finding.offer_version,
         policy_hash=finding.policy_hash,
         purpose=finding.purpose,
-        decision_id=decision.id,
-    )
-    if not finding.is_permit:
-        record_decision(ctx, decision)
-        entry = record(ctx, ACTION, about, outcome=Outcome.DENY, code=finding.code)
-        return ReadDenial(entry.id, decision.id, _refusal(finding, entry.id, decision.id))
-    if version is None:
-        raise errors.DataNotFound("This dataset has no such version.")
-    plan = request.plan(version, finding.release)
-    about = replace(about, columns=plan.columns, details=plan.details)
-    record_decision(ctx, decision)
-    entry = record(ctx, ACTION, about, outcome=Outcome.PERMIT, code=finding.code)
-    return ReadPermit(
-        entry.id, decision.id, ctx.actor, ctx.trace_id, dataset, version, finding.agreement, plan, about
+        decision_id=decision_id,
     )
 
 
@@ -157,25 +223,34 @@ def record_outcome(
     rows: int | None,
     size: int,
     code: str = "ok",
+    admission: Admission | None = None,
 ) -> None:
     """Write how a delivery ended, in a transaction of its own: rows (None for files) and bytes handed to the network.
 
-    Raises LogUnavailable.
+    `admission`: the gate it went through; whose rows left is then settled. Raises LogUnavailable.
     """
     about = replace(
         permit.about, of_entry_id=permit.entry_id, rows=rows, bytes=size, columns=permit.plan.columns
     )
+    if admission is not None:
+        about = replace(about, details={**about.details, "consent": admission.allowed.stamp})
     outcome = Outcome.FINISHED if is_finished else Outcome.ABORTED
     with own_transaction(engine, settings, permit.actor, now, permit.trace_id) as ctx:
         record(ctx, DELIVERY, about, outcome=outcome, code=code)
+        if admission is not None:
+            settle_left(ctx, permit.entry_id, admission.left)
+        if permit.quotas:
+            settle(ctx, permit.entry_id, rows=rows, size=size, is_finished=is_finished)
 
 
-def _may_see(actor: Actor, dataset: Dataset) -> bool:
+def may_see(actor: Actor, dataset: Dataset) -> bool:
+    """Tell whether the actor may know that the dataset exists."""
     is_own = actor.participant_id is not None and actor.participant_id == dataset.provider_id
     return dataset.state != DatasetState.DRAFT or is_own or actor.oversees(Role.ADMIN, Role.AUDITOR)
 
 
-def _decision(ctx: Context, dataset: Dataset, finding: Finding) -> Decision:
+def decision_on(ctx: Context, dataset: Dataset, finding: Finding) -> Decision:
+    """Return the decision that keeps what the weighing found."""
     return Decision(
         id=new_id(),
         at=ctx.now,
@@ -192,7 +267,8 @@ def _decision(ctx: Context, dataset: Dataset, finding: Finding) -> Decision:
     )
 
 
-def _refusal(finding: Finding, entry_id: str, decision_id: str) -> Refusal:
+def refusal_of(finding: Finding, entry_id: str, decision_id: str) -> Refusal:
+    """Return the refusal that says what the weighing found, naming its decision and entry."""
     refusal = REFUSALS.get(finding.code, errors.NotPermittedByPolicy)
     said = dict(finding.for_requester)
     remedy = said.pop("remedy", None) or f"See /v1/decisions/{decision_id} for what would permit it."
