@@ -1,0 +1,1 @@
+"""REST messages about consent, one module per concept."""

@@ -1,0 +1,83 @@
+"""Queries on consent rules and their topics."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from datahub.consent.models import ConsentRule, ConsentTopic
+from datahub.kernel.context import Context
+from datahub.kernel.paging import Page, PageRequest, SortKey, read_page
+
+
+def current_rule(session: Session, dataset_id: str) -> ConsentRule | None:
+    """Return the newest version of a dataset's rule."""
+    found = select(ConsentRule).where(ConsentRule.dataset_id == dataset_id)
+    return session.exec(found.order_by(col(ConsentRule.number).desc()).limit(1)).first()
+
+
+def rule_numbered(session: Session, dataset_id: str, number: int) -> ConsentRule | None:
+    """Return one version of a dataset's rule."""
+    found = select(ConsentRule).where(ConsentRule.dataset_id == dataset_id, ConsentRule.number == number)
+    return session.exec(found).first()
+
+
+def rules_of(session: Session, dataset_id: str) -> Sequence[ConsentRule]:
+    """Return all versions of a dataset's rule, oldest first."""
+    found = select(ConsentRule).where(ConsentRule.dataset_id == dataset_id)
+    return session.exec(found.order_by(col(ConsentRule.number))).all()
+
+
+def rules_page(ctx: Context, dataset_id: str, request: PageRequest) -> Page[ConsentRule]:
+    """Return the versions of a dataset's rule, newest first."""
+    found = select(ConsentRule).where(ConsentRule.dataset_id == dataset_id)
+    return read_page(ctx, found, [SortKey(col(ConsentRule.number), "number", is_descending=True)], request)
+
+
+def ruled_datasets(session: Session, provider_id: str, key_space: str) -> Sequence[ConsentRule]:
+    """Return the newest rule of each dataset of an organisation that names people in one key space."""
+    found = (
+        select(ConsentRule).where(ConsentRule.provider_id == provider_id).order_by(col(ConsentRule.number))
+    )
+    newest = {rule.dataset_id: rule for rule in session.exec(found)}
+    return [rule for rule in newest.values() if rule.key_space == key_space]
+
+
+def topics_of(session: Session, dataset_id: str) -> Mapping[str, ConsentTopic]:
+    """Return the topics of a dataset by purpose, as they are in the database now."""
+    found = select(ConsentTopic).where(ConsentTopic.dataset_id == dataset_id)
+    rows = session.exec(found, execution_options={"populate_existing": True})
+    return {topic.purpose: topic for topic in rows}
+
+
+def topic_numbered(session: Session, number: int) -> ConsentTopic | None:
+    """Return a topic."""
+    return session.get(ConsentTopic, number)
+
+
+def add_topics(session: Session, dataset_id: str, purposes: Iterable[str]) -> None:
+    """Make the topics that are not there yet."""
+    there = topics_of(session, dataset_id)
+    for purpose in purposes:
+        if purpose not in there:
+            session.add(ConsentTopic(dataset_id=dataset_id, purpose=purpose))
+    session.flush()
+
+
+def step_epoch(session: Session, topic_no: int, *, is_cut: bool = False) -> int:
+    """Move a topic's epoch and return it; the topic is then locked until the transaction ends.
+
+    Every change of a decision does this first, so that what is read afterwards cannot change under it, and epochs
+    come in the order of commits. `is_cut`: readers must start afresh.
+    """
+    changes = {"epoch": col(ConsentTopic.epoch) + 1}
+    if is_cut:
+        changes["generation"] = col(ConsentTopic.generation) + 1
+    statement = (
+        update(ConsentTopic)
+        .where(col(ConsentTopic.no) == topic_no)
+        .values(**changes)
+        .returning(col(ConsentTopic.epoch))
+        .execution_options(synchronize_session=False)
+    )
+    return int(session.execute(statement).scalar_one())
