@@ -1,7 +1,8 @@
 """What the tests of the authorization server make: an exchange on a database, clients, assertions, tokens."""
 
 import base64
-import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,9 +24,10 @@ from datahub.kernel import db, rest
 from datahub.kernel.clock import Clock
 from datahub.kernel.ids import new_id
 from datahub.kernel.settings import Settings
-from datahub.oauth import Client, ClientState, Profile, authenticate, rotate_keys
+from datahub.oauth import Client, ClientState, Profile, jose, rotate_keys
 from datahub.oauth.client_authentication import digest_of
 from datahub.oauth.models import ClientSecret
+from datahub.oauth.nonces import nonce_now
 from datahub.participants import Participant, ParticipantState, Role
 from tests.build import NOON, a_context, a_participant, an_actor, some_settings
 
@@ -37,6 +39,11 @@ KEYS: Mapping[str, Key] = {
     "PS256": RSAKey.generate_key(2048),
     "EdDSA": OKPKey.generate_key("Ed25519"),
 }
+
+
+def jose_keys(jwks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JWK set as it is kept."""
+    return {"keys": [jose.bare_key(member) for member in jwks["keys"]]}
 
 
 def public_jwk(key: Key) -> dict[str, Any]:
@@ -54,6 +61,20 @@ class SetClock:
 
     def forward(self, **amount: float) -> None:
         self.now += timedelta(**amount)
+
+
+@dataclass
+class Site:
+    """A site of somebody else, which counts who comes."""
+
+    url: str = ""
+    status: int = 200
+    body: bytes = b""
+    location: str | None = None
+    visits: list[str] = field(default_factory=list)
+
+    def publish(self, *keys: Any) -> None:
+        self.body = json.dumps({"keys": [{**public_jwk(k), "kid": k.thumbprint()} for k in keys]}).encode()
 
 
 @dataclass
@@ -84,18 +105,24 @@ class Hub:
         key: Key | None = None,
         jwks: Mapping[str, Any] | None = None,
         person_id: str | None = None,
+        profile: Profile = Profile.NLGOV,
+        **more: Any,
     ) -> Client:
-        """Put a private_key_jwt client in the database; without roles a requester, without a key with ES256's."""
+        """Put a client with a key in the database; without roles a requester, without a key with ES256's.
+
+        Of `nlgov` unless told: its tokens need no proof, so that tests about something else stay short.
+        """
         client = Client(
             id=new_id(),
             participant_id=owner.id,
             person_id=person_id,
             name="a client",
-            profile=Profile.PRIVATE_KEY_JWT,
+            profile=profile,
             roles=sorted(roles or [Role.REQUESTER]),
-            jwks=dict(jwks) if jwks else {"keys": [public_jwk(key or KEYS["ES256"])]},
+            jwks=jose_keys(jwks or {"keys": [public_jwk(key or KEYS["ES256"])]}),
             state=ClientState.ACTIVE,
             created_at=NOON,
+            **more,
         )
         with db.transaction(self.engine) as session:
             session.add(client)
@@ -139,7 +166,8 @@ class Hub:
             "exp": now + 60,
             "jti": new_id(),
         }
-        header = {"alg": alg, "typ": typ, "kid": changes.pop("kid", None)}
+        more = changes.pop("header", {})
+        header = {"alg": alg, "typ": typ, "kid": changes.pop("kid", None), **more}
         claims |= changes
         return sign(
             {name: value for name, value in header.items() if value is not None},
@@ -155,11 +183,64 @@ class Hub:
             **more,
         }
 
-    def ask(self, client: Client, **more: str) -> httpx2.Response:
+    def ask(
+        self, client: Client, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> httpx2.Response:
         """Ask for a token by private_key_jwt."""
-        return self.http.post("/oauth/token", data=self.form(client, **more))
+        return self.http.post("/oauth/token", data=self.form(client, **more), headers=headers)
 
-    def token(self, client: Client, **more: str) -> str:
+    @property
+    def nonce(self) -> str:
+        """The nonce that proofs must carry now."""
+        return nonce_now(self.settings, self.clock())
+
+    def proof(
+        self,
+        method: str = "POST",
+        path: str = "/oauth/token",
+        *,
+        token: str | None = None,
+        key: Key | None = None,
+        alg: str = "ES256",
+        header: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> str:
+        """Make a DPoP proof; a change to None leaves the claim, or the member of the header, out."""
+        key = key or KEYS["ES256"]
+        claims: dict[str, Any] = {
+            "jti": new_id(),
+            "htm": method,
+            "htu": ISSUER + path,
+            "iat": int(self.clock().timestamp()),
+            "nonce": self.nonce,
+        }
+        if token is not None:
+            digest = hashlib.sha256(token.encode()).digest()
+            claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        head = {"typ": "dpop+jwt", "alg": alg, "jwk": public_jwk(key), **(header or {})}
+        claims |= changes
+        return sign(
+            {name: value for name, value in head.items() if value is not None},
+            {name: value for name, value in claims.items() if value is not None},
+            key,
+        )
+
+    def bound_token(self, client: Client, key: Key | None = None, **more: Any) -> str:
+        """Get a token bound to a key."""
+        alg = {id(KEYS["PS256"]): "PS256", id(KEYS["EdDSA"]): "EdDSA"}.get(id(key), "ES256")
+        answer = self.ask(client, headers={"DPoP": self.proof(key=key, alg=alg)}, **more)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["token_type"] == "DPoP"
+        return str(answer.json()["access_token"])
+
+    def call(
+        self, token: str, method: str = "GET", path: str = "/v1/clients", **more: Any
+    ) -> httpx2.Response:
+        """Call an address with a bound token and a proof; `more` changes the proof."""
+        headers = {"Authorization": f"DPoP {token}", "DPoP": self.proof(method, path, token=token, **more)}
+        return self.http.request(method, path, headers=headers)
+
+    def token(self, client: Client, **more: Any) -> str:
         answer = self.ask(client, **more)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
@@ -182,7 +263,6 @@ def a_hub(folder: Path, database_url: str, clock: Clock | None = None, **more: o
     app = build(settings, clock)
     if not any(getattr(route, "path", "") == "/oauth/token" for route in app.routes):
         app.include_router(datahub.oauth.routes.router)
-    app.state.door = dataclasses.replace(app.state.door, authenticate=authenticate)
     engine = app.state.door.engine
     SQLModel.metadata.create_all(engine)
     return Hub(app, engine, settings, clock)

@@ -26,7 +26,7 @@ def an_admin(hub: Hub, organisation: Participant) -> dict[str, str]:
 def registration(**changes: Any) -> dict[str, Any]:
     body = {
         "name": "nightly import",
-        "profile": "private_key_jwt",
+        "securityProfile": "fapi2",
         "roles": ["requester"],
         "jwks": {"keys": [public_jwk(KEYS["ES256"])]},
     }
@@ -52,7 +52,7 @@ def test_an_administrator_registers_a_client_that_then_works(hub: Hub, organisat
 
         client = client_by_id(session, made["id"])
     assert client is not None
-    assert hub.ask(client).status_code == 200
+    assert hub.call(hub.bound_token(client), path="/v1/participants").status_code == 200
 
 
 def test_the_same_registration_twice_makes_one_client(hub: Hub, organisation: Participant) -> None:
@@ -176,7 +176,7 @@ def test_all_that_contradicts_itself_is_named_at_once(hub: Hub, organisation: Pa
     assert codes(answer) == {("/roles/1", "role-not-held"), ("/jwks/keys/1", "duplicate-kid")}
     answer = hub.http.post("/v1/clients", headers=admin, json=registration(jwks=None))
     assert codes(answer) == {("/jwks", "missing")}
-    answer = hub.http.post("/v1/clients", headers=admin, json=registration(profile="basic"))
+    answer = hub.http.post("/v1/clients", headers=admin, json=registration(securityProfile="basic"))
     assert codes(answer) == {("/jwks", "not-allowed")}
     answer = hub.http.post("/v1/clients", headers=admin, json=registration(personId=new_id()))
     assert answer.status_code == 404
@@ -184,7 +184,7 @@ def test_all_that_contradicts_itself_is_named_at_once(hub: Hub, organisation: Pa
 
 def test_secrets_rotate_with_two_live(hub: Hub, organisation: Participant) -> None:
     admin = an_admin(hub, organisation)
-    body = registration(profile="basic", jwks=None)
+    body = registration(securityProfile="basic", jwks=None)
     client_id = hub.http.post("/v1/clients", headers=admin, json=body).json()["id"]
     where = f"/v1/clients/{client_id}/secrets"
 

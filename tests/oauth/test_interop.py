@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-import httpx2
 import pytest
 import uvicorn
 from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]
@@ -21,8 +20,10 @@ from joserfc.jwk import KeySet
 
 from datahub.kernel.clock import system_clock
 from datahub.kernel.rest import Envelope
+from datahub.oauth import Profile
 from datahub.participants import Role
 from tests.oauth.making import KEYS, Hub, a_hub
+from tests.server import HTTP
 
 
 @dataclass
@@ -89,7 +90,7 @@ def test_authlibs_client_gets_asks_about_and_revokes_a_token_with_a_secret(live:
 def test_a_stranger_verifies_a_token_by_the_published_metadata_and_keys(live: Live) -> None:
     client, secret = live.hub.a_basic_client(live.hub.exchange, Role.AUDITOR)
     with OAuth2Client(client.id, secret) as session:
-        found = httpx2.get(f"{live.url}/.well-known/oauth-authorization-server").json()
+        found = HTTP.get(f"{live.url}/.well-known/oauth-authorization-server").json()
         metadata = AuthorizationServerMetadata(found)
         metadata.validate_token_endpoint_auth_signing_alg_values_supported()
         token = session.fetch_token(found["token_endpoint"], grant_type="client_credentials")
@@ -106,3 +107,38 @@ def test_curl_gets_a_token_with_a_secret(live: Live) -> None:
     command += ["-d", "grant_type=client_credentials", f"{live.url}/oauth/token"]
     done = subprocess.run(command, capture_output=True, check=True, timeout=30)
     assert json.loads(done.stdout)["token_type"] == "Bearer"
+
+
+@pytest.mark.parametrize("alg", ["ES256", "PS256"])
+def test_requests_oauth2client_gets_a_bound_token_and_uses_it(live: Live, alg: str) -> None:
+    from requests import get
+    from requests_oauth2client import OAuth2Client as Caller
+    from requests_oauth2client import PrivateKeyJwt
+
+    key = KEYS[alg]
+    client = live.hub.a_client(live.hub.exchange, Role.AUDITOR, key=key, profile=Profile.FAPI2)
+    private = {**key.as_dict(private=True), "kid": key.thumbprint(), "alg": alg}
+    auth = PrivateKeyJwt(client.id, private, alg=alg, aud=live.url)
+    caller = Caller(
+        token_endpoint=f"{live.url}/oauth/token",
+        issuer=live.url,
+        auth=auth,
+        dpop_bound_access_tokens=True,
+        testing=True,
+    )
+    token = caller.client_credentials(scope="clients:read")
+    assert token.token_type.lower() == "dpop"
+    assert get(f"{live.url}/v1/clients", auth=token, timeout=30).status_code == 200
+
+
+def test_requests_oauthlib_gets_and_uses_a_token_with_a_secret(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oauthlib.oauth2 import BackendApplicationClient  # type: ignore[import-untyped]
+    from requests_oauthlib import OAuth2Session as Session  # type: ignore[import-untyped]
+
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    client, secret = live.hub.a_basic_client(live.hub.exchange, Role.AUDITOR)
+    with Session(client=BackendApplicationClient(client.id)) as session:
+        session.fetch_token(f"{live.url}/oauth/token", auth=(client.id, secret))
+        assert session.get(f"{live.url}/v1/clients").status_code == 200

@@ -12,21 +12,23 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey
 
 import datahub
-from datahub.oauth import jose
+from datahub.oauth import Profile, jose
 from datahub.oauth.errors import JwtNotGood
+from datahub.oauth.profiles import PROFILES
 from tests.build import NOON
 from tests.oauth.making import ISSUER, sign
 
 KEY = ECKey.generate_key("P-256")
 KEY.ensure_kid()
 KID = str(KEY.kid)
-KEYS = KeySet([KEY])
+KEYS = jose.public_keys({"keys": [KEY.as_dict(private=False)]})
 NOW = int(NOON.timestamp())
 CLIENT = "0190a0a0-0000-7000-8000-00000000000c"
-# One set of claims that is good for every kind, so that only the kind can tell them apart
+# One header, and one set of claims, that is good for every kind, so that only the kind can tell them apart
+HEADER: dict[str, Any] = {"alg": "ES256", "kid": KID, "jwk": KEY.as_dict(private=False)}
 CLAIMS: dict[str, Any] = {
     "iss": CLIENT,
     "sub": CLIENT,
@@ -38,11 +40,26 @@ CLAIMS: dict[str, Any] = {
     "scope": "data:read",
     "participant_id": "p",
     "client_epoch": 1,
+    "htm": "GET",
+    "htu": ISSUER,
 }
 
 
 def as_assertion(token: str) -> object:
-    return jose.verify_client_assertion(token, KEYS, client_id=CLIENT, issuer=ISSUER, now=NOON)
+    rules = PROFILES[Profile.FAPI2].assertion
+    assert rules is not None
+    return jose.verify_client_assertion(
+        token,
+        lambda header: jose.choose_key(KEYS, header),
+        rules,
+        client_id=CLIENT,
+        audience=ISSUER,
+        now=NOON,
+    )
+
+
+def as_proof(token: str) -> object:
+    return jose.verify_dpop_proof(token, method="GET", is_address=lambda htu: htu == ISSUER, now=NOON)
 
 
 def as_access_token(token: str) -> object:
@@ -56,6 +73,7 @@ def as_text(typ: str) -> Callable[[str], object]:
 VERIFIERS: dict[str, Callable[[str], object]] = {
     "JWT": as_assertion,
     "at+jwt": as_access_token,
+    "dpop+jwt": as_proof,
     "agreement+jws": as_text("agreement+jws"),
     "receipt+jws": as_text("receipt+jws"),
 }
@@ -63,12 +81,12 @@ VERIFIERS: dict[str, Callable[[str], object]] = {
 
 def made(typ: str | None, **changes: Any) -> str:
     claims = CLAIMS | ({"iss": ISSUER} if typ == "at+jwt" else {}) | changes
-    header = {"alg": "ES256", "kid": KID} | ({"typ": typ} if typ is not None else {})
+    header = HEADER | ({"typ": typ} if typ is not None else {})
     return sign(header, claims, KEY)
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)
-@pytest.mark.parametrize("typ", [*VERIFIERS, "dpop+jwt", "logout+jwt", "", None])
+@pytest.mark.parametrize("typ", [*VERIFIERS, "logout+jwt", "", None])
 def test_each_kind_passes_its_own_verifier_and_no_other(typ: str | None, verifier: str) -> None:
     # RFC 7523 asks for no typ, so a client assertion may come without one
     is_own = typ == verifier or (verifier == "JWT" and typ is None)
@@ -115,13 +133,15 @@ def test_no_other_algorithm_passes(typ: str, alg: Any) -> None:
     ],
 )
 def test_headers_that_ask_for_more_are_refused(typ: str, header: dict[str, Any]) -> None:
+    if typ == "dpop+jwt" and "kid" in header:
+        return  # a proof shows its key itself, and names none
     claims = CLAIMS | ({"iss": ISSUER} if typ == "at+jwt" else {})
-    assert VERIFIERS[typ](sign({"alg": "ES256", "kid": KID, "typ": typ}, claims, KEY))
+    assert VERIFIERS[typ](sign({**HEADER, "typ": typ}, claims, KEY))
     with pytest.raises(JwtNotGood):
-        VERIFIERS[typ](sign({"alg": "ES256", "kid": KID, "typ": typ} | header, claims, KEY))
+        VERIFIERS[typ](sign({**HEADER, "typ": typ} | header, claims, KEY))
 
 
-@pytest.mark.parametrize("typ", VERIFIERS)
+@pytest.mark.parametrize("typ", sorted(VERIFIERS.keys() - {"dpop+jwt"}))
 def test_keys_named_in_a_header_are_never_followed(typ: str) -> None:
     other = ECKey.generate_key("P-256")
     header = {
@@ -130,6 +150,7 @@ def test_keys_named_in_a_header_are_never_followed(typ: str) -> None:
         "typ": typ,
         "jwk": other.as_dict(private=False),
         "jku": "https://evil.example",
+        "x5u": "https://evil.example",
     }
     with pytest.raises(JwtNotGood):
         VERIFIERS[typ](sign(header, CLAIMS | {"iss": ISSUER if typ == "at+jwt" else CLIENT}, other))
@@ -141,12 +162,10 @@ def test_keys_named_in_a_header_are_never_followed(typ: str) -> None:
 def test_a_payload_that_is_no_object_is_refused(claims: bytes) -> None:
     from joserfc import jws
 
-    for typ, verifier in (("JWT", as_assertion), ("at+jwt", as_access_token)):
-        token = jws.serialize_compact(
-            {"alg": "ES256", "typ": typ, "kid": KID}, claims, KEY, algorithms=["ES256"]
-        )
+    for typ in ("JWT", "at+jwt", "dpop+jwt"):
+        token = jws.serialize_compact({**HEADER, "typ": typ}, claims, KEY, algorithms=["ES256"])
         with pytest.raises(JwtNotGood):
-            verifier(token)
+            VERIFIERS[typ](token)
 
 
 def test_oversized_tokens_are_refused_before_they_are_read() -> None:
@@ -177,7 +196,7 @@ def _bytes_of(token: str) -> list[bytes] | str:
 
 @given(
     st.dictionaries(
-        st.sampled_from([*sorted(CLAIMS), "nbf"]),
+        st.sampled_from([*sorted(CLAIMS), "nbf", "ath", "nonce"]),
         st.recursive(
             st.none()
             | st.booleans()
@@ -193,10 +212,14 @@ def _bytes_of(token: str) -> list[bytes] | str:
     )
 )
 def test_claims_of_any_type_are_judged_never_a_crash(changes: dict[str, Any]) -> None:
-    for typ in ("JWT", "at+jwt"):
+    for typ in ("JWT", "at+jwt", "dpop+jwt"):
         try:
             verified = VERIFIERS[typ](made(typ, **changes))
         except JwtNotGood:
+            continue
+        if isinstance(verified, jose.VerifiedProof):
+            assert {"htm": "GET", "htu": ISSUER}.items() <= (CLAIMS | changes).items()
+            assert NOW - jose.PROOF_LIFE_S <= verified.iat <= NOW + jose.CLOCK_SKEW_S
             continue
         assert isinstance(verified, dict)
         assert verified["aud"] == ISSUER
@@ -204,10 +227,13 @@ def test_claims_of_any_type_are_judged_never_a_crash(changes: dict[str, Any]) ->
 
 
 def test_only_one_module_of_the_server_touches_joserfc() -> None:
-    # The demo on the command line signs as a client would, with keys of its own
+    # The command line and the client sign as clients do, with keys of their own
     source = Path(datahub.__file__).parent
     uses = re.compile(r"^\s*(from|import) joserfc", re.MULTILINE)
     users = {
         path.relative_to(source).as_posix() for path in source.rglob("*.py") if uses.search(path.read_text())
     }
-    assert {user for user in users if not user.startswith("cli/")} == {"oauth/jose.py"}
+    assert {user for user in users if not user.startswith(("cli/", "client/"))} == {
+        "oauth/jose/jwks.py",
+        "oauth/jose/kinds.py",
+    }

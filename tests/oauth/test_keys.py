@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from joserfc.jwk import ECKey
 from sqlmodel import select
 
 from datahub.kernel import db
@@ -143,12 +144,13 @@ def test_without_a_key_nothing_is_signed(one_hub: Hub) -> None:
 def test_a_dump_of_the_database_holds_no_usable_secret(one_hub: Hub) -> None:
     admin = {"Authorization": f"Bearer {one_hub.token(one_hub.a_client(one_hub.exchange, Role.ADMIN))}"}
     made = one_hub.http.post(
-        "/v1/clients", headers=admin, json={"name": "plain", "profile": "basic", "roles": ["admin"]}
+        "/v1/clients", headers=admin, json={"name": "plain", "securityProfile": "basic", "roles": ["admin"]}
     ).json()
     where = f"/v1/clients/{made['id']}/secrets"
     secret = one_hub.http.post(where, headers={**admin, "Idempotency-Key": "once"}, json={}).json()["secret"]
     with context(one_hub) as ctx:
-        private = keys._unseal(ctx, keys._key_in_use(ctx)).as_dict(private=True)["d"]
+        key = ECKey.import_key(keys.signer_at(keys.signers(ctx), ctx.now).key)
+        private = key.as_dict(private=True)["d"]
     one_hub.engine.dispose()
     with sqlite3.connect(one_hub.settings.database_url.removeprefix("sqlite:///")) as connection:
         dump = "\n".join(connection.iterdump())

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,15 +11,12 @@ from sqlmodel import col, select
 
 from datahub.audit import Entry
 from datahub.kernel import db
-from datahub.kernel.context import Context
-from datahub.kernel.errors import JsonValue
-from datahub.oauth import InvalidAuthorizationDetails
+from datahub.oauth import Profile
 from datahub.participants import Participant, Person, Role
 from tests.build import NOON, a_participant
 from tests.oauth.making import ASSERTION_TYPE, ISSUER, KEYS, Hub, SetClock, basic, bearer, public_jwk
 
 DATASET = "0190a0a0-0000-7000-8000-000000000001"
-AGREEMENT = "0190a0a0-0000-7000-8000-000000000002"
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -145,8 +141,11 @@ def test_a_clock_eight_seconds_ahead_is_forgiven(one_hub: Hub, claim: str) -> No
 
 def test_algorithms_that_are_not_allowed_are_refused(one_hub: Hub) -> None:
     rsa = KEYS["PS256"]
-    client = one_hub.a_client(a_participant(one_hub.engine, "waterschap"), key=rsa)
-    assert one_hub.ask(client, assertion=one_hub.assertion(client, rsa, "PS256")).status_code == 200
+    client = one_hub.a_client(a_participant(one_hub.engine, "waterschap"), key=rsa, profile=Profile.FAPI2)
+    good = one_hub.ask(
+        client, assertion=one_hub.assertion(client, rsa, "PS256"), headers={"DPoP": one_hub.proof()}
+    )
+    assert good.status_code == 200
     for alg in ("RS256", "PS384"):
         answer = one_hub.ask(client, assertion=one_hub.assertion(client, rsa, alg))
         assert answer.json()["error"] == "invalid_client"
@@ -305,76 +304,6 @@ def test_an_expired_secret_opens_nothing(hub: Hub, organisation: Participant, cl
     form = {"grant_type": "client_credentials"}
     assert hub.http.post("/oauth/token", data=form, headers=basic(client.id, secret)).status_code == 401
     assert entries(hub)[-1].code == "secret-expired"
-
-
-def details(**changes: Any) -> str:
-    detail = {"type": "dataset", "identifier": DATASET, "actions": ["read"], "agreement": AGREEMENT}
-    return json.dumps([{name: value for name, value in (detail | changes).items() if value is not None}])
-
-
-def a_grant_check(
-    ctx: Context, participant_id: str, detail: Mapping[str, JsonValue]
-) -> Mapping[str, JsonValue]:
-    assert ctx.actor.participant_id == participant_id
-    if detail.get("agreement") != AGREEMENT:
-        raise InvalidAuthorizationDetails("No agreement in force covers this.")
-    return {**detail, "purpose": "https://w3id.org/dpv#ResearchAndDevelopment"}
-
-
-def test_details_are_checked_and_come_back_in_the_answer_and_the_token(
-    hub: Hub, organisation: Participant
-) -> None:
-    hub.app.state.grant_check = a_grant_check
-    client = hub.a_client(organisation)
-    answer = hub.ask(client, authorization_details=details())
-    granted = answer.json()["authorization_details"]
-    assert granted[0]["purpose"].endswith("ResearchAndDevelopment")
-    assert claims_of(answer.json()["access_token"])["authorization_details"] == granted
-    assert entries(hub)[-1].agreement_id == AGREEMENT
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        details(type="account"),
-        details(colour="red"),
-        details(identifier=None),
-        details(identifier="../x"),
-        details(actions=["write"]),
-        details(actions=[]),
-        details(purpose=3),
-        details(agreement="none"),
-        details(agreement=None),
-        details(agreement=DATASET),
-        "[]",
-        "{}",
-        "[1]",
-        "7",
-        json.dumps([json.loads(details())[0]] * 11),
-    ],
-)
-def test_details_of_the_wrong_shape_or_not_agreed_are_refused(one_hub: Hub, sent: str) -> None:
-    one_hub.app.state.grant_check = a_grant_check
-    client = one_hub.a_client(a_participant(one_hub.engine, "waterschap"))
-    answer = one_hub.ask(client, authorization_details=sent)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_authorization_details")
-
-
-def test_details_that_are_not_json_or_too_deep_are_refused(one_hub: Hub) -> None:
-    client = one_hub.a_client(a_participant(one_hub.engine, "waterschap"))
-    for sent in ("[", "[" * 20_000):
-        assert one_hub.ask(client, authorization_details=sent).json()["error"] == "invalid_request"
-
-
-def test_details_need_somebody_who_checks_them_and_the_scope_to_read(
-    hub: Hub, organisation: Participant
-) -> None:
-    hub.app.state.grant_check = None
-    client = hub.a_client(organisation)
-    assert hub.ask(client, authorization_details=details()).json()["error"] == "invalid_authorization_details"
-    hub.app.state.grant_check = a_grant_check
-    answer = hub.ask(client, authorization_details=details(), scope="log:read")
-    assert answer.json()["error"] == "invalid_authorization_details"
 
 
 def test_keys_without_kid_are_found_when_only_one_fits(one_hub: Hub) -> None:

@@ -3,7 +3,16 @@
 RFC 6749 §5.2 (errors of the token endpoint), RFC 9396 §5 (authorization details).
 """
 
-from datahub.kernel.errors import Conflict, Forbidden, Invalid, JsonValue, NotFound, Unavailable
+from datahub.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    JsonValue,
+    NotFound,
+    OtherSideFailed,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 class OAuthRefusal(Invalid):
@@ -57,6 +66,42 @@ class InvalidAuthorizationDetails(OAuthRefusal):
     """The authorization details have the wrong shape, or no agreement in force covers them."""
 
     title = "Authorization details refused"
+
+
+class InvalidTarget(OAuthRefusal):
+    """A resource is no absolute address of this exchange (RFC 8707 §2)."""
+
+    title = "Resource not known here"
+
+
+class InvalidDpopProof(OAuthRefusal):
+    """The DPoP proof is missing where the client's profile asks for one, or does not fit (RFC 9449 §5)."""
+
+    title = "DPoP proof not good"
+
+
+class UseDpopNonce(OAuthRefusal):
+    """The DPoP proof must carry the nonce of the DPoP-Nonce header; the same request may be sent again (RFC 9449 §8)."""
+
+    title = "DPoP nonce needed"
+
+
+class InvalidRequestUri(OAuthRefusal):
+    """The pushed request is not this client's, was used before, or has expired (RFC 9126 §2.2, §4)."""
+
+    title = "Pushed request not good"
+
+
+class UnsupportedResponseType(OAuthRefusal):
+    """There is no authorization endpoint here; what is pushed is a token request."""
+
+    title = "Response type not supported"
+
+
+class SlowDown(OAuthRefusal):
+    """Too many calls, or too many that failed; Retry-After says how long to wait (RFC 6585 §4)."""
+
+    title = "Too many calls"
 
 
 class JwtNotGood(Exception):  # noqa: N818 — not a bug: the verdict of a verifier, which its caller turns into a refusal
@@ -133,3 +178,15 @@ class FirstClientExists(Conflict):
     """The exchange has a client already; the first one is made once."""
 
     title = "First client exists"
+
+
+class LoginNotGood(Unauthenticated):
+    """What came back from a person's login is not the answer to it, or does not hold."""
+
+    title = "Login not good"
+
+
+class LoginProviderFailed(OtherSideFailed):
+    """The provider that people log in with did not do its part."""
+
+    title = "Login provider failed"

@@ -5,11 +5,23 @@ from typing import Any
 
 from datahub.kernel.context import Context
 from datahub.oauth import access_tokens
-from datahub.oauth.client_authentication import authenticate_client, use_up_assertion
+from datahub.oauth.client_authentication import authenticate_client, use_up
 from datahub.oauth.errors import JwtNotGood
 from datahub.oauth.forms import Form
 
-_SHOWN = ("iss", "sub", "client_id", "aud", "iat", "exp", "jti", "participant_id", "authorization_details")
+_SHOWN = (
+    "iss",
+    "sub",
+    "client_id",
+    "aud",
+    "iat",
+    "exp",
+    "jti",
+    "participant_id",
+    "authorization_details",
+    "cnf",
+    "act",
+)
 
 
 def introspect(ctx: Context, form: Form) -> dict[str, Any]:
@@ -20,7 +32,7 @@ def introspect(ctx: Context, form: Form) -> dict[str, Any]:
     proven = authenticate_client(ctx, form.credential)
     unverified_token = form.require("token")
     ctx = replace(ctx, actor=proven.actor)
-    use_up_assertion(ctx, proven)
+    use_up(ctx, proven, None)
     try:
         claims = access_tokens.verify(ctx, unverified_token)
         actor = access_tokens.actor_behind(ctx, claims)
@@ -29,4 +41,5 @@ def introspect(ctx: Context, form: Form) -> dict[str, Any]:
     if actor.participant_id != proven.actor.participant_id and not proven.actor.is_exchange:
         return {"active": False}
     shown = {name: claims[name] for name in _SHOWN if name in claims}
-    return {"active": True, "token_type": "Bearer", "scope": " ".join(sorted(actor.scopes)), **shown}
+    kind = "DPoP" if "cnf" in claims else "Bearer"
+    return {"active": True, "token_type": kind, "scope": " ".join(sorted(actor.scopes)), **shown}

@@ -6,6 +6,7 @@ use) → retired (private part erased). RFC 7517, 7638; FAPI 2.0 §5.4.2; AES-25
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -25,6 +26,20 @@ AHEAD = timedelta(hours=1)
 # Verifies this long after its successor came into use: more than the longest life of a token (3600 s).
 BEHIND = timedelta(hours=2)
 _NONCE_BYTES = 12
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A signing key ready for use: from when on, and its private part."""
+
+    kid: str
+    active_from: datetime
+    key: jose.PrivateKey
+
+    def sign_token(self, claims: Mapping[str, Any]) -> str:
+        """Sign an access token."""
+        return jose.sign_access_token(self.key, self.kid, claims)
+
 
 # What was unsealed, by kid and sealed form: a private key is imported once per process, never per token.
 _unsealed: dict[tuple[str, bytes], jose.PrivateKey] = {}
@@ -83,10 +98,19 @@ def verifying_keys(ctx: Context) -> jose.PublicKeys:
     return jose.public_keys(published_jwks(ctx))
 
 
-def sign_token(ctx: Context, claims: Mapping[str, Any]) -> str:
-    """Sign an access token with the key in use. Raises NoSigningKey."""
-    key = _key_in_use(ctx)
-    return jose.sign_access_token(_unseal(ctx, key), key.kid, claims)
+def signers(ctx: Context) -> tuple[Signer, ...]:
+    """Return the keys that sign now or will, in the order of their use, loaded."""
+    return tuple(
+        Signer(key.kid, key.active_from, _unseal(ctx, key)) for key in store.usable_keys(ctx.session)
+    )
+
+
+def signer_at(known: Sequence[Signer], now: datetime) -> Signer:
+    """Return the key in use at an instant. Raises NoSigningKey."""
+    in_use = [signer for signer in known if signer.active_from <= now]
+    if not in_use:
+        raise NoSigningKey("The exchange has no signing key yet.", remedy="Run `datahub init`.")
+    return in_use[-1]
 
 
 def sign_text(ctx: Context, payload: bytes, typ: str) -> str:
@@ -94,8 +118,8 @@ def sign_text(ctx: Context, payload: bytes, typ: str) -> str:
 
     Raises NoSigningKey; ValueError for a `typ` of another kind of JWT, or more than 1 MiB.
     """
-    key = _key_in_use(ctx)
-    return jose.sign_text(_unseal(ctx, key), key.kid, typ, payload)
+    signer = signer_at(signers(ctx), ctx.now)
+    return jose.sign_text(signer.key, signer.kid, typ, payload)
 
 
 def verify_text(ctx: Context, unverified_text: str, typ: str) -> bytes:
@@ -106,13 +130,6 @@ def verify_text(ctx: Context, unverified_text: str, typ: str) -> bytes:
     except JwtNotGood as fault:
         detail = "This text does not bear a valid signature of this exchange."
         raise SignatureNotValid(detail, check=fault.check) from fault
-
-
-def _key_in_use(ctx: Context) -> SigningKey:
-    in_use = [key for key in store.usable_keys(ctx.session) if key.active_from <= ctx.now]
-    if not in_use:
-        raise NoSigningKey("The exchange has no signing key yet.", remedy="Run `datahub init`.")
-    return in_use[-1]
 
 
 def _verifying(ctx: Context) -> list[SigningKey]:

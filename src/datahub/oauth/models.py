@@ -12,11 +12,15 @@ from sqlmodel import Field, SQLModel
 
 from datahub.kernel import db
 
+MAX_NAME_LENGTH = 300  # of a client_id: an id of ours, an iSHARE id, or an address
+
 
 class Profile(StrEnum):
-    """How a client proves who it is, and which rules that brings."""
+    """Which security profile a client keeps: how it proves who it is, and what tokens it gets (`profiles`)."""
 
-    PRIVATE_KEY_JWT = "private_key_jwt"
+    FAPI2 = "fapi2"
+    NLGOV = "nlgov"
+    ISHARE = "ishare"
     BASIC = "basic"
 
 
@@ -32,8 +36,9 @@ class Client(SQLModel, table=True):
 
     __tablename__ = "oauth_client"
     __table_args__ = (
-        CheckConstraint("profile in ('private_key_jwt','basic')", name="profile"),
+        CheckConstraint("profile in ('fapi2','nlgov','ishare','basic')", name="profile"),
         CheckConstraint("state in ('active','disabled')", name="state"),
+        db.IS_AUTHORITY,
     )
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
@@ -45,6 +50,14 @@ class Client(SQLModel, table=True):
     profile: str = Field(sa_column=Column(String(20), nullable=False))
     roles: list[str] = Field(sa_column=Column(db.Json, nullable=False))
     jwks: dict[str, Any] | None = Field(default=None, sa_column=Column(db.Json))
+    jwks_uri: str | None = Field(default=None, sa_column=Column(String(2000)))
+    is_dpop_bound: bool = False  # asks for what its profile may leave open (RFC 9449 §5.2)
+    # The other name it goes by where its profile says so: an iSHARE id
+    alias: str | None = Field(default=None, sa_column=Column(String(100), unique=True))
+    # The address of its metadata document, which is its client_id then
+    metadata_uri: str | None = Field(
+        default=None, sa_column=Column(String(MAX_NAME_LENGTH), unique=True, index=True)
+    )
     state: str = Field(default=ClientState.ACTIVE, sa_column=Column(String(10), nullable=False))
     epoch: int = 1  # every token carries it; one step revokes all tokens of the client
     created_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
@@ -72,6 +85,7 @@ class SigningKey(SQLModel, table=True):
     """
 
     __tablename__ = "oauth_signing_key"
+    __table_args__ = db.IS_AUTHORITY
 
     kid: str = Field(sa_column=Column(String(43), primary_key=True))
     public_jwk: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
@@ -81,7 +95,10 @@ class SigningKey(SQLModel, table=True):
 
 
 class UsedAssertion(SQLModel, table=True):
-    """A client assertion that has had its one use, kept until it would have expired (RFC 7523 §3)."""
+    """A client assertion or DPoP proof that has had its one use, kept until it would have expired.
+
+    RFC 7523 §3, RFC 9449 §11.1. One row of fixed size each, and the worker drops the old: the store stays bounded.
+    """
 
     __tablename__ = "oauth_used_assertion"
 
@@ -93,7 +110,45 @@ class Revocation(SQLModel, table=True):
     """Tokens that are no longer good: `token:<jti>`, `agreement:<id>` or `key:<kid>`, if issued until `revoked_at`."""
 
     __tablename__ = "oauth_revocation"
+    __table_args__ = db.IS_AUTHORITY
 
     subject: str = Field(sa_column=Column(String(80), primary_key=True))
     revoked_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    expires_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False, index=True))
+
+
+class FetchedKeys(SQLModel, table=True):
+    """The keys of a client that publishes them at a URL, as last fetched, shared by all workers."""
+
+    __tablename__ = "oauth_fetched_keys"
+
+    client_id: str = Field(sa_column=Column(db.Id, ForeignKey("oauth_client.id"), primary_key=True))
+    jwks: dict[str, Any] | None = Field(default=None, sa_column=Column(db.Json))
+    fetched_at: datetime | None = Field(default=None, sa_column=Column(db.UtcDateTime))
+    tried_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    fault: str | None = Field(default=None, sa_column=Column(String(300)))
+
+
+class FetchedList(SQLModel, table=True):
+    """The revocation list of an issuer of certificates, as last fetched from an address, shared by all workers."""
+
+    __tablename__ = "oauth_fetched_list"
+
+    url: str = Field(sa_column=Column(String(500), primary_key=True))
+    content: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    digest: str | None = Field(default=None, sa_column=Column(String(64)))  # SHA-256 of the content
+    fetched_at: datetime | None = Field(default=None, sa_column=Column(db.UtcDateTime))
+    tried_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    fault: str | None = Field(default=None, sa_column=Column(String(300)))
+
+
+class PushedRequest(SQLModel, table=True):
+    """The parameters of a token request that were pushed ahead of it, for one use (RFC 9126)."""
+
+    __tablename__ = "oauth_pushed_request"
+
+    digest: str = Field(sa_column=Column(String(64), primary_key=True))
+    client_id: str = Field(sa_column=Column(db.Id, ForeignKey("oauth_client.id"), nullable=False, index=True))
+    parameters: dict[str, Any] = Field(sa_column=Column(db.Json, nullable=False))
+    key_id: str | None = Field(default=None, sa_column=Column(String(43)))
     expires_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False, index=True))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from datahub.audit import About, record
 from datahub.kernel.context import Context
 from datahub.oauth import access_tokens, store
-from datahub.oauth.client_authentication import authenticate_client, use_up_assertion
+from datahub.oauth.client_authentication import authenticate_client, use_up
 from datahub.oauth.errors import JwtNotGood, UnauthorizedClient
 from datahub.oauth.forms import Form
 from datahub.oauth.models import Client
@@ -30,12 +30,12 @@ def revoke_token(ctx: Context, form: Form) -> None:
     try:
         claims = access_tokens.verify(ctx, unverified_token)
     except JwtNotGood:
-        use_up_assertion(ctx, proven)
+        use_up(ctx, proven, None)
         return
     if claims["client_id"] != proven.client.id and not proven.actor.oversees(Role.ADMIN):
         detail = "This token was given to another client."
         raise UnauthorizedClient(detail, check="foreign-token", clientId=proven.client.id)
-    use_up_assertion(ctx, proven)
+    use_up(ctx, proven, None)
     expires_at = datetime.fromtimestamp(claims["exp"], UTC) + _KEEP
     store.add_revocation(ctx.session, f"token:{claims['jti']}", ctx.now, expires_at)
     about = About(

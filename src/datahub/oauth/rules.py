@@ -5,22 +5,37 @@ RFC 6749 §3.3 (scopes), RFC 9396 §2 (authorization details).
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from datahub.kernel.context import Actor
 from datahub.kernel.errors import Fault, JsonValue
 from datahub.oauth.errors import ClientMoveNotPossible, InvalidAuthorizationDetails, InvalidScope
-from datahub.oauth.models import ClientState, Profile
+from datahub.oauth.models import ClientState
+from datahub.oauth.profiles import KeySource, SecurityProfile
 from datahub.participants import Role
 
 _READ = frozenset({"participants:read", "requests:read", "agreements:read", "log:read"})
 ROLE_SCOPES: Mapping[Role, frozenset[str]] = {
-    Role.PUBLISHER: _READ | {"catalog:write", "agreements:write"},
+    Role.PUBLISHER: _READ
+    | {"catalog:write", "agreements:write", "decisions:write", "consents:read", "consents:write"},
     Role.REQUESTER: _READ | {"requests:write", "agreements:write", "data:read"},
     Role.APPROVER: _READ | {"requests:write", "agreements:write"},
-    Role.AUDITOR: _READ | {"clients:read"},
+    Role.AUDITOR: _READ | {"clients:read", "log:review", "consents:read"},
     Role.ADMIN: _READ
-    | {"participants:write", "clients:read", "clients:write", "catalog:write", "agreements:write"},
+    | {
+        "participants:write",
+        "clients:read",
+        "clients:write",
+        "catalog:write",
+        "agreements:write",
+        "witness:write",
+        "decisions:write",
+        "log:erase",
+        "log:review",
+        "consents:read",
+        "consents:write",
+    },
 }
 ALL_SCOPES = frozenset().union(*ROLE_SCOPES.values())
 
@@ -31,6 +46,8 @@ MOVES: Mapping[tuple[S, str], S] = {(S.ACTIVE, "disable"): S.DISABLED, (S.DISABL
 MAX_LIVE_SECRETS = 2
 MAX_DETAILS = 10
 DETAIL_TYPES = ("dataset",)
+# Fetch rows, or ask queries that run here (RFC 9396 §2.2).
+ACTIONS: Final = (["read"], ["query"], ["read", "query"], ["query", "read"])
 _DETAIL_FIELDS = frozenset({"type", "identifier", "actions", "purpose", "agreement"})
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
@@ -47,6 +64,11 @@ def may_read_clients(actor: Actor, participant_id: str) -> bool:
 
 def scopes_of(roles: Iterable[str]) -> frozenset[str]:
     """Return the scopes that roles carry."""
+    return _scopes_of(frozenset(roles))
+
+
+@cache
+def _scopes_of(roles: frozenset[str]) -> frozenset[str]:
     return frozenset().union(*(ROLE_SCOPES[Role(role)] for role in roles))
 
 
@@ -100,12 +122,25 @@ def role_faults(roles: Sequence[Role], person_roles: Sequence[str] | None) -> li
     ]
 
 
-def key_presence_faults(profile: Profile, *, has_keys: bool) -> list[Fault]:
-    """Return the faults of having keys or not: only a private_key_jwt client has them, and must."""
-    if profile is Profile.PRIVATE_KEY_JWT and not has_keys:
-        return [Fault("/jwks", "a private_key_jwt client needs its public keys", "missing")]
-    if profile is Profile.BASIC and has_keys:
-        return [Fault("/jwks", "a basic client has secrets, not keys", "not-allowed")]
+KEYS_FROM = ("/jwks", "/jwksUri", "/clientMetadataUri")
+
+
+def key_faults(profile: SecurityProfile, given: Sequence[str]) -> list[Fault]:
+    """Return the faults of where a client's keys come from: one of `KEYS_FROM`, where its profile takes keys.
+
+    `given`: those that were, the one to be named last.
+    """
+    takes_keys = profile.assertion is not None and KeySource.JWKS in profile.assertion.keys
+    needs_keys = takes_keys and profile.assertion is not None and KeySource.X5C not in profile.assertion.keys
+    if not takes_keys:
+        return [
+            Fault(name, "a client of this security profile takes no keys", "not-allowed") for name in given
+        ]
+    if len(given) > 1:
+        once = "give keys by value, by address, or in a metadata document: once"
+        return [Fault(given[-1], once, "not-allowed")]
+    if needs_keys and not given:
+        return [Fault("/jwks", "a client of this security profile needs its public keys", "missing")]
     return []
 
 
@@ -125,6 +160,34 @@ def read_details(found: Any) -> list[dict[str, JsonValue]]:
     return [{"actions": ["read"], **detail} for detail in found]
 
 
+# Which authorization details would open an address; the id is the one in its path.
+_DETAILS_BY_ADDRESS = (re.compile(rf"/v1/datasets/({_ID})(?:/versions/[0-9]+)?/data"),)
+
+
+def details_for(path: str) -> list[dict[str, JsonValue]]:
+    """Return the authorization details that would do at an address, nothing looked up; none where none are needed."""
+    found = (form.fullmatch(path) for form in _DETAILS_BY_ADDRESS)
+    return [
+        {"type": DETAIL_TYPES[0], "identifier": match[1], "actions": ["read"]} for match in found if match
+    ]
+
+
+def is_within(detail: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:
+    """Tell whether a granted detail asks for no more than another does."""
+    are_same = all(
+        name not in other or detail.get(name) == other[name]
+        for name in ("type", "identifier", "agreement", "purpose")
+    )
+    return are_same and _actions(detail) <= _actions(other)
+
+
+def _actions(detail: Mapping[str, JsonValue]) -> frozenset[str]:
+    found = detail.get("actions", ["read"])
+    return (
+        frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()
+    )
+
+
 def _detail_faults(detail: Any) -> list[str]:
     if not isinstance(detail, dict):
         return ["is not an object"]
@@ -135,8 +198,9 @@ def _detail_faults(detail: Any) -> list[str]:
         faults.append("has a field that this type does not know")
     if not _is_text(detail.get("identifier"), _IDENTIFIER, _MAX_IDENTIFIER):
         faults.append("identifier must be the id of a dataset, or organisation/dataset")
-    if detail.get("actions", ["read"]) != ["read"]:
-        faults.append("actions must be the array of read")
+    actions = detail.get("actions", ["read"])
+    if not isinstance(actions, list) or actions not in ACTIONS:
+        faults.append("actions must be an array of read, query or both")
     if "purpose" in detail and not _is_text(detail["purpose"], _PURPOSE, 300):
         faults.append("purpose must be an IRI")
     if "agreement" in detail and not _is_text(detail["agreement"], re.compile(_ID), 36):

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from datahub.audit import About, Entry, history, record
+from datahub.audit import About, Entry, history, record, unroll
+from datahub.kernel import http
 from datahub.kernel.context import Context
 from datahub.kernel.errors import Fault
 from datahub.kernel.ids import new_id, new_secret
 from datahub.kernel.paging import Page, PageRequest
-from datahub.oauth import jose, rules, store
+from datahub.oauth import documents, jose, rules, store
 from datahub.oauth.client_authentication import digest_of
 from datahub.oauth.errors import (
     ClientChangeNotAllowed,
@@ -23,8 +24,9 @@ from datahub.oauth.errors import (
     TooManySecrets,
 )
 from datahub.oauth.models import Client, ClientSecret, ClientState, Profile
+from datahub.oauth.profiles import Method, SecurityProfile, rules_of
 from datahub.oauth.revocation import revoke_client
-from datahub.participants import Role, get_participant, get_person, may_change, the_exchange
+from datahub.participants import Role, get_participant, get_person, identifiers_of, may_change, the_exchange
 
 SECRET_PREFIX = "dhs"  # noqa: S105 — what secrets start with, so that scanners know a leaked one
 _MOVE_ACTIONS = ("client.register", *(f"client.{move}" for _, move in rules.MOVES))
@@ -40,6 +42,9 @@ class Registration:
     participant_id: str | None = None
     person_id: str | None = None
     jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
+    metadata_uri: str | None = None
+    is_dpop_bound: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ def register_client(ctx: Context, registration: Registration) -> Client:
     """
     participant = get_participant(ctx, registration.participant_id or ctx.actor.participant_id or "")
     _must_administer(ctx, participant.id)
+    profile = rules_of(registration.profile)
     client = Client(
         id=new_id(),
         participant_id=participant.id,
@@ -64,11 +70,21 @@ def register_client(ctx: Context, registration: Registration) -> Client:
         name=registration.name,
         profile=registration.profile,
         roles=sorted(set(registration.roles)),
+        jwks_uri=registration.jwks_uri,
+        metadata_uri=registration.metadata_uri,
+        is_dpop_bound=registration.is_dpop_bound or profile.is_bound,
         created_at=ctx.now,
     )
     faults = rules.role_faults(registration.roles, _person_roles(ctx, client))
-    faults += rules.key_presence_faults(registration.profile, has_keys=registration.jwks is not None)
-    client.jwks = _checked_keys(registration.jwks, faults)
+    sources = (registration.jwks, registration.jwks_uri, registration.metadata_uri)
+    faults += rules.key_faults(
+        profile, [name for name, has in zip(rules.KEYS_FROM, sources, strict=True) if has]
+    )
+    faults += _address_faults(ctx, registration.jwks_uri, rules.KEYS_FROM[1]) + _document_faults(
+        ctx, registration.metadata_uri
+    )
+    faults += _alias_faults(ctx, client)
+    client.jwks = _checked_keys(profile, registration.jwks, faults)
     return _save(ctx, client)
 
 
@@ -125,6 +141,7 @@ def change_client(
     name: str | None = None,
     roles: Sequence[Role] | None = None,
     jwks: Mapping[str, Any] | None = None,
+    jwks_uri: str | None = None,
 ) -> Client:
     """Change a client's name, roles or keys; fewer roles bite at its very next call.
 
@@ -132,16 +149,25 @@ def change_client(
     """
     client = _changeable(ctx, client_id)
     faults: list[Fault] = []
+    profile = rules_of(client.profile)
     if roles is not None:
         faults += rules.role_faults(roles, _person_roles(ctx, client))
         client.roles = sorted(set(roles))
+    given = [name for name, has in zip(rules.KEYS_FROM, (jwks, jwks_uri, None), strict=True) if has]
+    if given:
+        lasting = [rules.KEYS_FROM[-1]] if client.metadata_uri else []
+        faults += rules.key_faults(profile, [*lasting, *given])
     if jwks is not None:
-        faults += rules.key_presence_faults(Profile(client.profile), has_keys=True)
-        client.jwks = _checked_keys(jwks, faults)
+        client.jwks, client.jwks_uri = _checked_keys(profile, jwks, faults), None
+    if jwks_uri is not None:
+        faults += _address_faults(ctx, jwks_uri, rules.KEYS_FROM[1])
+        client.jwks, client.jwks_uri = None, jwks_uri
+        store.forget_fetched(ctx.session, client.id)
     _refuse_if(faults)
     client.name = name if name is not None else client.name
     client.revision += 1
-    changed = [n for n, v in (("name", name), ("roles", roles), ("jwks", jwks)) if v is not None]
+    asked = {"name": name, "roles": roles, "jwks": jwks, "jwksUri": jwks_uri}
+    changed = [field for field, value in asked.items() if value is not None]
     record(
         ctx,
         "client.change",
@@ -172,13 +198,20 @@ def client_history(ctx: Context, client_id: str) -> Sequence[Entry]:
     return history(ctx, client_id, _MOVE_ACTIONS)
 
 
+def auth_events(ctx: Context, client_id: str, request: PageRequest) -> Page[Entry]:
+    """Return how a client's attempts to prove itself went, newest first. Raises ClientNotFound."""
+    get_client(ctx, client_id)
+    unroll(ctx.session)
+    return store.auth_events_page(ctx, client_id, request)
+
+
 def add_secret(ctx: Context, client_id: str, expires_at: datetime | None = None) -> NewSecret:
     """Make a secret for a `basic` client; two may live at a time, so that one can replace the other.
 
     Raises ClientNotFound, ClientChangeNotAllowed, NoSecretsForThisClient, TooManySecrets, ClientNotPossible.
     """
     client = _changeable(ctx, client_id)
-    if client.profile != Profile.BASIC:
+    if rules_of(client.profile).method is not Method.SECRET_BASIC:
         detail = "This client proves itself with its private key; it takes no secrets."
         raise NoSecretsForThisClient(detail)
     known = store.secrets_of(ctx.session, client.id)
@@ -227,9 +260,50 @@ def _person_roles(ctx: Context, client: Client) -> Sequence[str] | None:
     return get_person(ctx, client.participant_id, client.person_id).roles
 
 
-def _checked_keys(jwks: Mapping[str, Any] | None, faults: list[Fault]) -> dict[str, Any] | None:
+def _address_faults(ctx: Context, url: str | None, where: str) -> list[Fault]:
+    if url is None:
+        return []
+    try:
+        http.check_url(url, ctx.settings)
+    except http.AddressNotAllowed as fault:
+        return [Fault(where, fault.detail, fault.code())]
+    return []
+
+
+def _document_faults(ctx: Context, metadata_uri: str | None) -> list[Fault]:
+    if metadata_uri is None:
+        return []
+    where = rules.KEYS_FROM[2]
+    if not ctx.settings.client_metadata_documents:
+        return [Fault(where, "this exchange takes no clients by a metadata document", "not-available")]
+    if (form := documents.address_fault(metadata_uri)) is not None:
+        return [Fault(where, form, "address")]
+    if store.is_name_taken(ctx.session, metadata_uri):
+        return [Fault(where, "there is a client of this address already", "taken")]
+    return _address_faults(ctx, metadata_uri, where)
+
+
+def _alias_faults(ctx: Context, client: Client) -> list[Fault]:
+    """Give an iSHARE client the name it goes by there; return why it cannot have one."""
+    if client.profile != Profile.ISHARE:
+        return []
+    if not ctx.settings.ishare_id:
+        return [Fault("/securityProfile", "this exchange has no iSHARE id", "not-available")]
+    held = identifiers_of(ctx, [client.participant_id]).get(client.participant_id, {})
+    if "eori" not in held:
+        return [Fault("/securityProfile", "the organisation has no EORI number", "identifier-missing")]
+    client.alias = f"EU.EORI.{held['eori']}"
+    if store.is_name_taken(ctx.session, client.alias):
+        return [Fault("/securityProfile", "the organisation has an iSHARE client already", "taken")]
+    return []
+
+
+def _checked_keys(
+    profile: SecurityProfile, jwks: Mapping[str, Any] | None, faults: list[Fault]
+) -> dict[str, Any] | None:
     members = list(jwks["keys"]) if jwks is not None else []
-    found = [(index, jose.key_fault(member)) for index, member in enumerate(members)]
+    algorithms = profile.assertion.algorithms if profile.assertion is not None else ()
+    found = [(index, jose.key_fault(member, algorithms)) for index, member in enumerate(members)]
     bad = [Fault(f"/jwks/keys/{index}", fault[1], fault[0]) for index, fault in found if fault is not None]
     if any(fault.code == "private-key" for fault in bad):
         raise PrivateKeySent(
@@ -239,11 +313,12 @@ def _checked_keys(jwks: Mapping[str, Any] | None, faults: list[Fault]) -> dict[s
         )
     faults += bad
     if not bad:
-        kids = [jose.kid_of(member) for member in members]
+        # FAPI 2.0 §5.4.2-3: keys of one kid are told apart by their type
+        names = [(key["kid"], key["kty"]) for key in map(jose.bare_key, members)]
         faults += [
             Fault(f"/jwks/keys/{index}", "another key of this client has the same kid", "duplicate-kid")
-            for index, kid in enumerate(kids)
-            if kid in kids[:index]
+            for index, name in enumerate(names)
+            if name in names[:index]
         ]
     _refuse_if(faults)
     return {"keys": [jose.bare_key(member) for member in members]} if jwks is not None else None

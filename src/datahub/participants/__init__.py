@@ -13,6 +13,7 @@ from datahub.participants.service import (
     get_person,
     identifiers_of,
     note_delivery,
+    signed_headers,
     tell,
     webhook_message,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "may_change",
     "note_delivery",
     "participant_by_id",
+    "signed_headers",
     "tell",
     "the_exchange",
     "webhook_message",

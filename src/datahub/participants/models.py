@@ -55,6 +55,7 @@ class Participant(SQLModel, table=True):
             sqlite_where=text("is_exchange"),
             postgresql_where=text("is_exchange"),
         ),
+        db.IS_AUTHORITY,
     )
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
@@ -72,7 +73,7 @@ class LegalIdentifier(SQLModel, table=True):
     """A number or name under which a public register knows an organisation."""
 
     __tablename__ = "legal_identifier"
-    __table_args__ = (UniqueConstraint("scheme", "value"),)
+    __table_args__ = (UniqueConstraint("scheme", "value"), db.IS_AUTHORITY)
 
     participant_id: str = Field(
         sa_column=Column(db.Id, ForeignKey("participant.id"), primary_key=True, nullable=False)
@@ -85,7 +86,7 @@ class Person(SQLModel, table=True):
     """Somebody who acts for an organisation, with the roles they hold there."""
 
     __tablename__ = "person"
-    __table_args__ = (UniqueConstraint("participant_id", "email"),)
+    __table_args__ = (UniqueConstraint("participant_id", "email"), db.IS_AUTHORITY)
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
     participant_id: str = Field(

@@ -10,6 +10,7 @@ from datahub.kernel.rest import PageOut, Paging, Replies, allow, allow_anyone, p
 from datahub.oauth import keys, service
 from datahub.oauth.models import Client, ClientState
 from datahub.oauth.schemas import (
+    AuthEventOut,
     ClientHistoryOut,
     ClientIn,
     ClientOut,
@@ -26,6 +27,8 @@ router = APIRouter(prefix="/v1", tags=["clients"])
 
 Anyone = Annotated[Context, allow_anyone()]
 Reader = Annotated[Context, allow("clients:read")]
+# Reading the log first unrolls what the journal wrote
+LogReader = Annotated[Context, allow("clients:read", is_logged=True)]
 Writer = Annotated[Context, allow("clients:write")]
 
 
@@ -35,11 +38,14 @@ def register_client(body: ClientIn, ctx: Writer, reply: Replies) -> Response:
     reply.once(ctx)
     asked = service.Registration(
         name=body.name,
-        profile=body.profile,
+        profile=body.security_profile,
         roles=body.roles,
         participant_id=body.participant_id,
         person_id=body.person_id,
         jwks=body.jwks.model_dump() if body.jwks is not None else None,
+        jwks_uri=body.jwks_uri,
+        metadata_uri=body.client_metadata_uri,
+        is_dpop_bound=body.dpop_bound_access_tokens,
     )
     client = service.register_client(ctx, asked)
     return reply.created(ctx, _out(ctx, client), f"/v1/clients/{client.id}", client.revision)
@@ -65,10 +71,12 @@ def get_client(clientId: str, ctx: Reader, reply: Replies) -> Response:
 
 @router.patch("/clients/{clientId}", response_model=ClientOut)
 def change_client(clientId: str, body: ClientPatch, ctx: Writer, reply: Replies) -> Response:
-    """Change name, roles or public keys. Needs If-Match."""
+    """Change name, roles or public keys. Its security profile stays: register another client. Needs If-Match."""
     reply.changing(service.get_client(ctx, clientId).revision)
     jwks = body.jwks.model_dump() if body.jwks is not None else None
-    client = service.change_client(ctx, clientId, name=body.name, roles=body.roles, jwks=jwks)
+    client = service.change_client(
+        ctx, clientId, name=body.name, roles=body.roles, jwks=jwks, jwks_uri=body.jwks_uri
+    )
     return reply.read(_out(ctx, client), client.revision)
 
 
@@ -84,6 +92,14 @@ def move_client(clientId: str, body: ClientTransitionIn, ctx: Writer, reply: Rep
 def client_history(clientId: str, ctx: Reader) -> ClientHistoryOut:
     """Read the moves of a client's life."""
     return ClientHistoryOut(items=[ClientTransitionOut.of(e) for e in service.client_history(ctx, clientId)])
+
+
+@router.get("/clients/{clientId}/auth-events")
+def list_auth_events(clientId: str, ctx: LogReader, paging: Paging) -> PageOut[AuthEventOut]:
+    """List how the client's attempts to prove itself went, newest first: which check failed, and by how much."""
+    return page_out(
+        service.auth_events(ctx, clientId, paging.request({"clientId": clientId})), AuthEventOut.of
+    )
 
 
 @router.post("/clients/{clientId}/secrets", status_code=201, response_model=NewSecretOut)

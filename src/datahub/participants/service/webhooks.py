@@ -6,6 +6,7 @@ Messages are thin: what happened to which id, never data. Signed with Ed25519 (`
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -87,7 +88,7 @@ def webhook_message(ctx: Context, payload: Mapping[str, Any]) -> Message | None:
     if webhook is None or not webhook.is_active:
         return None
     body = orjson.dumps(payload["body"])
-    return Message(webhook.url, body, _headers(ctx, payload["messageId"], body))
+    return Message(webhook.url, body, signed_headers(ctx.settings, ctx.now, payload["messageId"], body))
 
 
 def note_delivery(ctx: Context, payload: Mapping[str, Any], status: int) -> None:
@@ -115,9 +116,10 @@ def _signer(settings: Settings) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(settings.derive_key("webhook-signature"))
 
 
-def _headers(ctx: Context, message_id: str, body: bytes) -> dict[str, str]:
-    stamp = str(int(ctx.now.timestamp()))
-    signature = _signer(ctx.settings).sign(f"{message_id}.{stamp}.".encode() + body)
+def signed_headers(settings: Settings, now: datetime, message_id: str, body: bytes) -> dict[str, str]:
+    """Return the headers that show a message to be the exchange's (Standard Webhooks 1.0, `v1a`)."""
+    stamp = str(int(now.timestamp()))
+    signature = _signer(settings).sign(f"{message_id}.{stamp}.".encode() + body)
     return {
         "Content-Type": "application/json",
         "User-Agent": "datahub",
