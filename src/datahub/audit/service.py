@@ -6,7 +6,6 @@ Recording joins the caller's transaction: a change and its entry stand or fall t
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,40 +13,18 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from datahub.audit import rules, store
-from datahub.audit.errors import DecisionNotFound, EntryNotFound, InvalidGrouping, LogUnavailable
-from datahub.audit.models import Decision, Entry, Outcome
+from datahub.audit.errors import DecisionNotFound, EntryErased, EntryNotFound, InvalidGrouping, LogUnavailable
+from datahub.audit.models import NOTHING_MORE, About, Decision, Entry, Outcome, Pending
+from datahub.audit.rows import entry_values
 from datahub.audit.store import EntryFilter
+from datahub.audit.tree_store import leaf_of
+from datahub.audit.unrolling import unroll
 from datahub.kernel import db
-from datahub.kernel.context import Actor, Context
+from datahub.kernel.context import LOG_ENTRY, Actor, Context
 from datahub.kernel.errors import Fault, Refusal
-from datahub.kernel.ids import new_id
 from datahub.kernel.paging import Page, PageRequest
 from datahub.kernel.settings import Settings
 
-
-@dataclass(frozen=True)
-class About:
-    """What an entry is about; whatever does not apply stays None. `thing_id` is what a change changed."""
-
-    thing_id: str | None = None
-    provider_id: str | None = None
-    consumer_id: str | None = None
-    dataset_id: str | None = None
-    dataset_version: int | None = None
-    columns: Sequence[str] | None = None
-    agreement_id: str | None = None
-    offer_id: str | None = None
-    offer_version: int | None = None
-    policy_hash: str | None = None
-    purpose: str | None = None
-    decision_id: str | None = None
-    of_entry_id: str | None = None
-    rows: int | None = None
-    bytes: int | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-NOTHING_MORE = About()
 _log = logging.getLogger(__name__)
 
 
@@ -63,35 +40,12 @@ def record(
 
     `action` is `<thing>.<verb>`, e.g. `dataset.publish` or `data.read`; `code` is stable, for programs.
     """
-    entry = Entry(
-        id=new_id(),
-        at=ctx.now,
-        action=action,
-        outcome=outcome.value,
-        code=code,
-        trace_id=ctx.trace_id,
-        actor_client_id=ctx.actor.client_id,
-        actor_participant_id=ctx.actor.participant_id,
-        actor_person_id=ctx.actor.person_id,
-        thing_id=about.thing_id,
-        provider_id=about.provider_id,
-        consumer_id=about.consumer_id,
-        dataset_id=about.dataset_id,
-        dataset_version=about.dataset_version,
-        columns=list(about.columns) if about.columns is not None else None,
-        agreement_id=about.agreement_id,
-        offer_id=about.offer_id,
-        offer_version=about.offer_version,
-        policy_hash=about.policy_hash,
-        purpose=about.purpose,
-        decision_id=about.decision_id,
-        of_entry_id=about.of_entry_id,
-        rows=about.rows,
-        bytes=about.bytes,
-        details=dict(about.details),
-    )
+    values = entry_values(ctx.actor, ctx.now, ctx.trace_id, action, about, outcome=outcome, code=code)
+    entry = Entry(**values)
     ctx.session.add(entry)
+    ctx.session.add(Pending(id=entry.id, entry_ids=entry.id))
     ctx.session.flush()
+    ctx.session.info.setdefault(LOG_ENTRY, entry.id)
     return entry
 
 
@@ -135,15 +89,16 @@ def record_refused_call(
     action: str,
     refusal: Refusal,
     about: About = NOTHING_MORE,
-) -> None:
+) -> str:
     """Record a refused call in a transaction of its own: the call's was rolled back, its entry with it.
 
-    Does nothing for a refusal that is in the log already (see `is_recorded`). Raises LogUnavailable.
+    Return the entry's id; of a refusal that is in the log already (see `is_recorded`), that of its entry. Raises
+    LogUnavailable.
     """
     if is_recorded(refusal):
-        return
+        return str(refusal.facts["entryId"])
     with own_transaction(engine, settings, actor, now, trace_id) as ctx:
-        record(ctx, action, about, outcome=Outcome.REFUSED, code=refusal.code())
+        return record(ctx, action, about, outcome=Outcome.REFUSED, code=refusal.code()).id
 
 
 def is_recorded(refusal: Refusal) -> bool:
@@ -162,6 +117,7 @@ def decisions_on(
     ctx: Context, dataset_id: str, action: str, since: datetime, limit: int
 ) -> Sequence[Decision]:
     """Return the newest decisions on attempts at an action on a dataset; the caller checks who may see them."""
+    unroll(ctx.session)
     return store.decisions_on(ctx.session, dataset_id, action, since, limit)
 
 
@@ -169,6 +125,7 @@ def list_entries(
     ctx: Context, wanted: EntryFilter, request: PageRequest, *, is_oldest_first: bool, reason: str | None
 ) -> Page[Entry]:
     """Return entries that concern the actor, in the order of writing; that they looked, and why, is itself logged."""
+    unroll(ctx.session)
     page = store.entries_page(ctx, ctx.actor, wanted, request, is_oldest_first=is_oldest_first)
     _record_reading(ctx, "log.read", wanted, reason, {"entries": len(page.items)})
     return page
@@ -181,33 +138,54 @@ def export_entries(
 
     The batches use transactions of their own and end where the log stood at this call.
     """
+    unroll(ctx.session)
     entry = _record_reading(ctx, "log.export", wanted, reason, {"form": form})
     engine = ctx.session.get_bind()
     assert isinstance(engine, Engine)  # noqa: S101 — a transaction is always opened on the engine
     return store.all_entries(engine, ctx.actor, wanted, before_id=entry.id, is_oldest_first=is_oldest_first)
 
 
-def get_entry(ctx: Context, entry_id: str) -> Entry:
-    """Return one entry that concerns the actor; the reading is logged. Raises EntryNotFound."""
+def get_entry(ctx: Context, entry_id: str, *, reason: str | None = None) -> Entry:
+    """Return one entry that concerns the actor; the reading, and why, is logged. Raises EntryNotFound, EntryErased."""
+    unroll(ctx.session)
     entry = store.entry_by_id(ctx.session, entry_id)
+    if entry is None and leaf_of(ctx.session, entry_id) is not None:
+        raise EntryErased("The record of this entry was erased; its leaf is still in the log's tree.")
     if entry is None or not rules.may_see(ctx.actor, entry):
         detail = "No entry with this id concerns your organisation."
         raise EntryNotFound(detail)
-    record(ctx, "log.read", About(thing_id=entry_id))
+    record_look(ctx, "log.read", entry_id, reason)
     return entry
 
 
-def get_decision(ctx: Context, decision_id: str) -> tuple[Decision, Mapping[str, Any]]:
-    """Return one decision and the explanations of it that the actor may read; the reading is logged.
+def get_decision(
+    ctx: Context, decision_id: str, *, reason: str | None = None
+) -> tuple[Decision, Mapping[str, Any]]:
+    """Return one decision and the explanations of it that the actor may read; the reading, and why, is logged.
 
     Raises DecisionNotFound.
     """
+    found = find_decision(ctx, decision_id)
+    record_look(ctx, "decision.read", decision_id, reason)
+    return found
+
+
+def record_look(
+    ctx: Context, action: str, thing_id: str, reason: str | None, more: Mapping[str, Any] | None = None
+) -> Entry:
+    """Record that the actor looked at one thing of the log, and the reason, when one was given."""
+    why = {} if reason is None else {"reason": reason}
+    return record(ctx, action, About(thing_id=thing_id, details={**why, **(more or {})}))
+
+
+def find_decision(ctx: Context, decision_id: str) -> tuple[Decision, Mapping[str, Any]]:
+    """Return one decision and its explanations for a verb that logs the looking itself. Raises DecisionNotFound."""
+    unroll(ctx.session)
     decision = store.decision_by_id(ctx.session, decision_id)
     explanation = None if decision is None else rules.explanation_for(ctx.actor, decision)
     if decision is None or explanation is None:
         detail = "No decision with this id is on your organisation's request or data."
         raise DecisionNotFound(detail)
-    record(ctx, "decision.read", About(thing_id=decision_id))
     return decision, explanation
 
 
@@ -223,6 +201,7 @@ def count_use(
         )
         detail = "The counts cannot be grouped like that."
         raise InvalidGrouping(detail, faults=[Fault("/query/groupBy", sentence, "unknown-grouping")])
+    unroll(ctx.session)
     page = store.statistics_page(ctx, ctx.actor, wanted, group_by, request)
     _record_reading(ctx, "log.count", wanted, reason, {"groupBy": list(group_by)})
     return page

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Engine, String, case, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Engine, String, and_, case, exists, false, func, or_, select, true
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
@@ -63,7 +63,8 @@ def permits_without_outcome(
 ) -> Sequence[Entry]:
     """Return permits of an action, written in [since, until), whose delivery has no recorded end; oldest first."""
     outcome = aliased(Entry)
-    has_end = exists().where(col(outcome.of_entry_id) == col(Entry.id))
+    ends = (Outcome.FINISHED.value, Outcome.ABORTED.value)
+    has_end = exists().where(col(outcome.of_entry_id) == col(Entry.id), col(outcome.outcome).in_(ends))
     found = select_rows(Entry).where(
         Entry.action == action,
         Entry.outcome == Outcome.PERMIT,
@@ -125,10 +126,11 @@ def all_entries(
 
 
 def _entries(actor: Actor, wanted: EntryFilter) -> SelectOfScalar[Entry]:
-    return select_rows(Entry).where(*_conditions(actor, wanted))
+    return select_rows(Entry).where(*conditions(actor, wanted))
 
 
-def _conditions(actor: Actor, wanted: EntryFilter) -> list[ColumnElement[bool]]:
+def conditions(actor: Actor, wanted: EntryFilter) -> list[ColumnElement[bool]]:
+    """Return what an entry must be: wanted, and the actor's to see."""
     conditions = [_visible(actor)]
     for field in fields(wanted):
         value = getattr(wanted, field.name)
@@ -138,6 +140,8 @@ def _conditions(actor: Actor, wanted: EntryFilter) -> list[ColumnElement[bool]]:
             conditions.append(col(Entry.at) >= value)
         elif field.name == "until":
             conditions.append(col(Entry.at) < value)
+        elif field.name == "actor_participant_id":
+            conditions.append(_acted(value))
         else:
             conditions.append(col(getattr(Entry, field.name)) == value)
     return conditions
@@ -149,9 +153,21 @@ def _visible(actor: Actor) -> ColumnElement[bool]:
     if actor.participant_id is None:
         return false()
     own = actor.participant_id
-    return or_(
-        col(Entry.provider_id) == own, col(Entry.consumer_id) == own, col(Entry.actor_participant_id) == own
+    return or_(col(Entry.provider_id) == own, col(Entry.consumer_id) == own, _acted_alone(own))
+
+
+def _acted(participant_id: str) -> ColumnElement[bool]:
+    """Return the condition that an organisation acted, in the two parts that an index each finds."""
+    as_consumer = and_(
+        col(Entry.consumer_id) == participant_id, col(Entry.actor_participant_id) == participant_id
     )
+    return or_(as_consumer, _acted_alone(participant_id))
+
+
+def _acted_alone(participant_id: str) -> ColumnElement[bool]:
+    """Return the condition that an organisation acted and was not the consumer: what its index holds."""
+    other = col(Entry.actor_participant_id).is_distinct_from(col(Entry.consumer_id))
+    return and_(col(Entry.actor_participant_id) == participant_id, other)
 
 
 # The day is the first ten characters of the instant in UTC, on both databases (PostgreSQL's session is set to UTC).
@@ -177,7 +193,7 @@ def statistics_page(
             func.coalesce(func.sum(col(Entry.rows)), 0).label("rows"),
             func.coalesce(func.sum(col(Entry.bytes)), 0).label("bytes"),
         )
-        .where(*_conditions(actor, wanted), col(Entry.action).startswith("data."))
+        .where(*conditions(actor, wanted), col(Entry.action).startswith("data."))
         .where(col(Entry.outcome).in_(_COUNTS.values()))  # a token that was granted is not yet a read
         .group_by(*groups)
     ).subquery()

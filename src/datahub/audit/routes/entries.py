@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from datahub.audit import service
 from datahub.audit.models import Entry, Outcome
 from datahub.audit.rules import may_see_person
-from datahub.audit.schemas import (
+from datahub.audit.schemas.log import (
     DecisionOut,
     EntryOut,
     Order,
@@ -114,13 +114,13 @@ def list_log_entries(
         return _export(ctx.actor, batches, form, safe)
     asked = paging.request({**wanted.in_words(), "order": order})
     page = service.list_entries(ctx, wanted, asked, is_oldest_first=is_oldest_first, reason=reason)
-    return reply.read(page_out(page, lambda entry: _out(ctx.actor, entry)))
+    return reply.read(page_out(page, lambda entry: entry_out(ctx.actor, entry)))
 
 
 @router.get("/log-entries/{entryId}", response_model=EntryOut)
-def get_log_entry(entryId: str, ctx: Reader, reply: Replies) -> Response:
+def get_log_entry(entryId: str, ctx: Reader, reply: Replies, reason: Reason = None) -> Response:
     """Read one entry that concerns your organisation."""
-    return reply.read(_out(ctx.actor, service.get_entry(ctx, entryId)))
+    return reply.read(entry_out(ctx.actor, service.get_entry(ctx, entryId, reason=reason)))
 
 
 @router.get("/log-statistics", response_model=PageOut[UseOut])
@@ -143,13 +143,14 @@ def count_use(
 
 
 @router.get("/decisions/{decisionId}", response_model=DecisionOut)
-def get_decision(decisionId: str, ctx: Reader, reply: Replies) -> Response:
+def get_decision(decisionId: str, ctx: Reader, reply: Replies, reason: Reason = None) -> Response:
     """Read why one attempt was allowed or refused, as your side may see it."""
-    decision, explanation = service.get_decision(ctx, decisionId)
+    decision, explanation = service.get_decision(ctx, decisionId, reason=reason)
     return reply.read(DecisionOut.of(decision, explanation))
 
 
-def _out(actor: Actor, entry: Entry) -> EntryOut:
+def entry_out(actor: Actor, entry: Entry) -> EntryOut:
+    """Shape an entry as the actor may see it."""
     return EntryOut.of(entry, shows_person=may_see_person(actor, entry))
 
 
@@ -159,7 +160,7 @@ def _export(actor: Actor, batches: Iterator[Sequence[Entry]], form: str, safe: S
         if form == CSV:
             yield csv_header()
         for batch in batches:
-            entries = [_out(actor, entry) for entry in batch]
+            entries = [entry_out(actor, entry) for entry in batch]
             yield csv_lines(entries, safe) if form == CSV else json_lines(entries)
 
     ending, media_type = (

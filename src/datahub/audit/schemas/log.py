@@ -6,14 +6,18 @@ CSV: RFC 4180, UTF-8, CRLF, header line. JSON Lines: one entry per line, LF.
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, Self
 
 import orjson
 from pydantic import Field
 
-from datahub.audit.models import Decision, Entry, Outcome
-from datahub.kernel.rest import Schema, UtcInstant
+from datahub.audit.erasure import Done
+from datahub.audit.models import Decision, Entry, Hold, Log, Outcome
+from datahub.audit.receipts import Opening
+from datahub.kernel.rest import Line, Schema, SchemaIn, Text, UtcInstant
+from datahub.kernel.settings import Settings
 
 
 class Order(StrEnum):
@@ -63,7 +67,7 @@ class EntryOut(Schema):
     @classmethod
     def of(cls, entry: Entry, *, shows_person: bool) -> Self:
         """Shape a row."""
-        hidden = set() if shows_person else {"actor_person_id"}
+        hidden = {"subjects"} if shows_person else {"subjects", "actor_person_id"}
         return cls.model_validate(entry.model_dump(exclude=hidden))
 
 
@@ -151,3 +155,112 @@ def _cell(value: Any) -> str:
 def _harmless(cell: str) -> str:
     # OWASP, CSV injection: what starts like a formula is given an apostrophe.
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+class DisclosureOut(Schema):
+    """One field of an entry, with the salt that its digest was made with."""
+
+    salt: str
+    name: str
+    value: Any
+
+
+class OpeningOut(Schema):
+    """What opens a leaf: digest of a field = SHA-256 over base64url of the JCS array [salt, name, value]."""
+
+    log: str = Field(description="The log's origin.")
+    leaf_index: int
+    leaf: str = Field(description="The leaf's bytes: JCS JSON, whose `c` is the commitment.")
+    disclosures: list[DisclosureOut] = Field(description="The fields you may see.")
+    digests: list[str] = Field(description="The digests of the others, or of what was erased.")
+
+    @classmethod
+    def of(cls, opening: Opening) -> Self:
+        """Shape what opens a leaf."""
+        shown = [
+            DisclosureOut(salt=salt, name=name, value=value) for salt, name, value in opening.disclosures
+        ]
+        return cls(
+            log=opening.log,
+            leaf_index=opening.leaf_index,
+            leaf=opening.leaf,
+            disclosures=shown,
+            digests=opening.digests,
+        )
+
+
+class ErasureIn(SchemaIn):
+    """What to erase of one entry, and on which legal basis."""
+
+    fields: list[Line] | None = Field(
+        default=None, min_length=1, description="Which; all of the record when absent."
+    )
+    basis: Text = Field(description="Why it is erased, e.g. GDPR art. 17(1)(d); it is kept.")
+
+
+class ShredIn(SchemaIn):
+    """Whose key to destroy, and on which legal basis."""
+
+    subject: Line = Field(description="How the exchange refers to the person; it is not kept.")
+    basis: Text
+
+
+class ErasureOut(Schema):
+    """An erasure that was done: the entry of the log that tells of it, and how many records it touched."""
+
+    entry_id: str
+    count: int
+
+    @classmethod
+    def of(cls, done: Done) -> Self:
+        """Shape what was done."""
+        return cls.model_validate(asdict(done))
+
+
+class HoldIn(SchemaIn):
+    """A legal hold: what must not be erased. What is absent is not asked; a hold that names nothing keeps all."""
+
+    reason: Text
+    entry_id: Line | None = None
+    dataset_id: Line | None = None
+    participant_id: Line | None = None
+
+
+class HoldOut(Schema):
+    """A legal hold."""
+
+    id: str
+    reason: str
+    placed_at: UtcInstant
+    released_at: UtcInstant | None = None
+    entry_id: str | None = None
+    dataset_id: str | None = None
+    participant_id: str | None = None
+
+    @classmethod
+    def of(cls, hold: Hold) -> Self:
+        """Shape a row."""
+        return cls.model_validate(hold.model_dump())
+
+
+class HoldsOut(Schema):
+    """All legal holds, newest first."""
+
+    items: list[HoldOut]
+
+
+def retention_policy(settings: Settings, log: Log | None) -> str:
+    """Write how long what is kept (C2SP tlog-tiles, Pruning)."""
+    below = log.pruned_below if log else 0
+    return (
+        f"origin {log.origin if log else ''}\n"
+        f"minimum-index {below}\n"
+        f"records-days {settings.log_records_days}\n"
+        f"leaves-days {settings.log_leaves_days}\n"
+        "\n"
+        f"Readable records are erased {settings.log_records_days} days after they were written; earlier on a legal\n"
+        "ground, later under a legal hold. Entry bundles and level-0 tiles of which all leaves are older than\n"
+        f"{settings.log_leaves_days} days, and whose records are erased, are pruned: minimum-index is the first leaf\n"
+        "that is sure to be served. Tiles of level 1 and above, and checkpoints, are never pruned. A receipt taken\n"
+        "before stays valid. Each erasure and pruning is itself an entry of the log.\n"
+    )

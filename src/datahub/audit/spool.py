@@ -1,0 +1,165 @@
+"""The spool: what the journal makes durable, one row per commit, until it is unrolled into entries and decisions.
+
+A row with eight indexes for each line costs ten times what the line itself does, so it is made elsewhere and later: by
+the sequencer each 100 ms, and by whoever reads the log, in the reader's own transaction and before it reads. A row of the
+spool is a line of the log: the databases refuse to change it, and to remove it before its entries are there.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from datahub.audit.rows import Line, Row, pack
+from datahub.kernel import db
+from datahub.kernel.db import AUTHORITY
+from datahub.kernel.ids import new_id
+
+Use = Any
+UseUp = Callable[[Any, Sequence[Sequence[Use]]], Sequence[bool]]
+"""(the driver's connection, what each line would use up) → for each line whether nobody had used any of it before.
+
+In the connection's own transaction; of a line all is used up, or nothing.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrusted:
+    """A line given to the journal: good under this epoch only, if one is named, and for the first use of all `uses`."""
+
+    line: Line
+    epoch: int | None = None
+    uses: Sequence[Use] = ()
+
+
+class Writer:
+    """Writes batches on a connection of its own, which it opens anew after a fault. For one thread."""
+
+    def __init__(self, engine: Engine, use_up: UseUp | None = None) -> None:
+        """Remember where to write; the connection is opened by the first batch."""
+        self._engine = engine
+        self._use_up = use_up
+        self._connection: Any = None
+
+    def commit(self, batch: Sequence[Entrusted]) -> tuple[int, Sequence[Entrusted]]:
+        """Make a batch durable, all of it or nothing, but for lines of another epoch and of things used before.
+
+        Return the authority epoch as this transaction saw it, and what came too late for something it would use up.
+        """
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+        try:
+            return self._write(self._connection.driver_connection, batch)
+        except BaseException:
+            self._connection.invalidate()
+            self._connection = None
+            raise
+
+    def lag_s(self) -> float:
+        """Return how long the oldest line waits for the tree, by the times in the ids."""
+        with self._engine.execution_options(is_read=True).connect() as connection:
+            found = "select (select min(id) from log_pending), (select min(id) from log_spool)"
+            waiting = [each for each in connection.exec_driver_sql(found).one() if each is not None]
+        return 0.0 if not waiting else (_made_at_ms(new_id()) - _made_at_ms(min(waiting))) / 1000
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _write(self, connection: Any, batch: Sequence[Entrusted]) -> tuple[int, Sequence[Entrusted]]:
+        raise NotImplementedError
+
+    def _chosen(
+        self, connection: Any, batch: Sequence[Entrusted], epoch: int
+    ) -> tuple[Sequence[Line], Sequence[Entrusted]]:
+        """Return the lines to write at this epoch, and what came too late for something it would use up."""
+        good = [each for each in batch if each.epoch is None or each.epoch == epoch]
+        using = [each for each in good if each.uses]
+        if not using or self._use_up is None:
+            return [each.line for each in good], ()
+        firsts = self._use_up(connection, [each.uses for each in using])
+        late = [each for each, is_first in zip(using, firsts, strict=True) if not is_first]
+        lost = {id(each) for each in late}
+        return [each.line for each in good if id(each) not in lost], late
+
+
+class _OnSqlite(Writer):
+    def _write(
+        self, connection: sqlite3.Connection, batch: Sequence[Entrusted]
+    ) -> tuple[int, Sequence[Entrusted]]:
+        _begin(connection)
+        found = connection.execute("select value from epoch where name = ?", (AUTHORITY,)).fetchone()
+        epoch = found[0] if found else 0
+        lines, late = self._chosen(connection, batch, epoch)
+        if lines:
+            connection.execute("insert into log_spool (id, last_id, lines) values (?, ?, ?)", _row(lines))
+        connection.execute("commit")
+        return epoch, late
+
+
+class _OnPostgresql(Writer):
+    _EPOCH = f"select coalesce((select value from epoch where name = '{AUTHORITY}'), 0)"  # noqa: S608 — our own names
+    # One statement, so one way to the server and back.
+    _PUT_UNDER = f"""
+        with now (value) as ({_EPOCH}),
+        put as (insert into log_spool (id, last_id, lines) select %s, %s, %s from now where value = %s)
+        select value from now
+    """  # noqa: S608 — as above
+
+    def _write(self, connection: Any, batch: Sequence[Entrusted]) -> tuple[int, Sequence[Entrusted]]:
+        expected = batch[0].epoch
+        is_plain = all(each.epoch == expected and not each.uses for each in batch)
+        with connection.cursor() as cursor:
+            if expected is not None and is_plain:
+                row = _row([each.line for each in batch])
+                epoch: int = cursor.execute(self._PUT_UNDER, (*row, expected), prepare=True).fetchone()[0]
+                late: Sequence[Entrusted] = ()
+            else:
+                epoch = cursor.execute(self._EPOCH, prepare=True).fetchone()[0]
+                lines, late = self._chosen(cursor, batch, epoch)
+                if lines:
+                    put = "insert into log_spool (id, last_id, lines) values (%s, %s, %s)"
+                    cursor.execute(put, _row(lines), prepare=True)
+        connection.commit()
+        return epoch, late
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Take the write lock within half a millisecond of its being free: SQLite's own waiting looks ever less often."""
+    connection.execute("pragma busy_timeout = 0")
+    try:
+        give_up_at = time.monotonic() + db.BUSY_TIMEOUT_MS / 1000
+        while True:
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError as fault:
+                is_busy = fault.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(_LOOK_EVERY_S)
+            else:
+                return
+    finally:
+        connection.execute(f"pragma busy_timeout = {db.BUSY_TIMEOUT_MS}")
+
+
+_LOOK_EVERY_S = 0.0005
+
+
+def writer_of(engine: Engine, use_up: UseUp | None = None) -> Writer:
+    """Return the writer for this database."""
+    is_sqlite = engine.dialect.name == "sqlite"
+    return _OnSqlite(engine, use_up) if is_sqlite else _OnPostgresql(engine, use_up)
+
+
+def _row(lines: Sequence[Line]) -> Row:
+    return new_id(), lines[-1].id, pack(lines)
+
+
+def _made_at_ms(uuid7: str) -> int:
+    return int(uuid7.replace("-", "")[:12], 16)

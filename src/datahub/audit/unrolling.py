@@ -1,0 +1,242 @@
+"""What the spool holds, unrolled: rows of entries and decisions put where they are searched, by the shortest way.
+
+The sequencer does it each round, and whoever reads the log does first, in the reader's own transaction, so that nobody
+sees less than was acknowledged.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlmodel import Session
+
+from datahub.audit.records import (
+    DecisionForm,
+    EntryForm,
+    Record,
+    decision_form,
+    entry_form,
+    in_order,
+    rfc3339_text,
+)
+from datahub.audit.rows import (
+    FORM_OF_DECISION,
+    FORM_OF_ENTRY,
+    NOW_AS_JSON,
+    OWN_OF_DECISION,
+    OWN_OF_ENTRY,
+    Row,
+    unpack,
+)
+
+# Rows read at once: enough to pay for the statements, few enough to hold no lock for long.
+ROWS = 40
+_KNOWN = 8192  # forms, as in `records`
+
+Own = Sequence[Any]
+"""What is a line's own, `OWN_OF_ENTRY`; the instant in ISO 8601, as the spool has it."""
+
+
+class _SpooledForm:
+    """A form of the spool: its cells for the tables, and what is hashed of them."""
+
+    __slots__ = ("_facts", "_facts_in_order", "copied_decision", "copied_entry", "decision", "entry")
+
+    def __init__(self, packed: bytes) -> None:
+        entry, decision, facts = orjson.loads(packed)
+        self.entry: EntryForm = entry_form(tuple(entry))
+        self.copied_entry = "".join(["\t" + _copied(cell) for cell in entry]) + "\n"
+        self.decision: DecisionForm | None = None
+        if decision is not None:
+            self.decision = decision_form(tuple(decision))
+            self.copied_decision = "".join(["\t" + _copied(cell) for cell in decision]) + "\n"
+            self._facts = facts
+            whole = f"{facts[0]}{NOW_AS_JSON}{facts[1]}" if facts[1] else facts[0]
+            self._facts_in_order = in_order(whole).split(NOW_AS_JSON.encode(), 1)
+
+    def facts(self, at: str) -> str:
+        """Return the facts of a line's decision as JSON text, as the table holds it."""
+        before, after = self._facts
+        return f"{before}{at}{after}" if after else before
+
+    def record(self, own: Own) -> Record:
+        """Return the record of a line; `own` are `OWN_OF_ENTRY` as the spool holds them."""
+        entry_id, at, trace_id, decision_id, of_entry_id = own
+        moment = rfc3339_text(at)
+        decided = None
+        if self.decision is not None:
+            facts = at.encode().join(self._facts_in_order)
+            decided = self.decision.tail(decision_id, moment, facts)
+        return self.entry.record((entry_id, moment, trace_id, decision_id, of_entry_id), decided)
+
+
+_forms: dict[bytes, _SpooledForm] = {}
+
+
+def _form(packed: bytes) -> _SpooledForm:
+    form = _forms.get(packed)
+    if form is None:
+        if len(_forms) >= _KNOWN:
+            _forms.clear()
+        form = _forms[packed] = _SpooledForm(packed)
+    return form
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """Rows of the spool: the id of each, and its lines, each a form and `OWN_OF_ENTRY`."""
+
+    batches: Sequence[tuple[str, Sequence[tuple[_SpooledForm, Own]]]] = ()
+
+    @property
+    def lines(self) -> list[tuple[_SpooledForm, Own]]:
+        """All lines, in the order in which they were written."""
+        return [line for _, lines in self.batches for line in lines]
+
+    def records(self) -> list[Record]:
+        """Return what the leaves of all lines are made of, in their order."""
+        return [form.record(own) for form, own in self.lines]
+
+
+def holds(session: Session) -> bool:
+    """Tell whether there is anything to unroll."""
+    return session.connection().exec_driver_sql("select 1 from log_spool limit 1").first() is not None
+
+
+def read(session: Session, lines: int | None = None, *, is_locked: bool = False) -> Spooled:
+    """Return the oldest rows of the spool: all, or as many as are needed to have so many lines."""
+    connection = session.connection()
+    lock = " for update" if is_locked and connection.dialect.name == "postgresql" else ""
+    most = "" if lines is None else f" limit {ROWS}"
+    found = connection.exec_driver_sql(f"select id, lines from log_spool order by id{most}{lock}")  # noqa: S608 — a number
+    batches, count = [], 0
+    for batch_id, packed in found:
+        told, packed_forms = unpack(bytes(packed))
+        forms = [_form(each) for each in packed_forms]
+        batches.append((batch_id, [(forms[line[0]], line[1:]) for line in told]))
+        count += len(told)
+        if lines is not None and count >= lines:
+            break
+    found.close()
+    return Spooled(batches)
+
+
+def is_still_there(session: Session, spooled: Spooled) -> bool:
+    """Tell whether nobody else unrolled any of this meanwhile, and keep them from it (PostgreSQL) until the commit."""
+    connection = session.connection()
+    ids = [batch_id for batch_id, _ in spooled.batches]
+    if connection.dialect.name == "sqlite":
+        among = "select id from log_spool where id in (select value from json_each(?))"
+        found = connection.exec_driver_sql(among, (orjson.dumps(ids).decode(),))
+    else:
+        found = connection.exec_driver_sql("select id from log_spool where id = any(%s) for update", (ids,))
+    return len(found.all()) == len(ids)
+
+
+def unpacked(session: Session, spooled: Spooled) -> None:
+    """Put the entries and decisions where they are searched, and take the rows off the spool."""
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    ids = [batch_id for batch_id, _ in spooled.batches]
+    if connection.dialect.name == "sqlite":
+        driver.executemany(_INSERT["log_entry"], _entry_rows(spooled))
+        driver.executemany(_INSERT["decision"], _decision_rows(spooled))
+        driver.executemany("delete from log_spool where id = ?", [(each,) for each in ids])
+        return
+    with driver.cursor() as cursor:
+        with cursor.copy(_COPY["log_entry"]) as copy:
+            copy.write("".join(_entry_copies(spooled)))
+        with cursor.copy(_COPY["decision"]) as copy:
+            copy.write("".join(_decision_copies(spooled)))
+        cursor.execute("delete from log_spool where id = any(%s)", (ids,))
+
+
+def _named(table: str, columns: Sequence[str]) -> str:
+    quoted = '", "'.join(columns)
+    return f'{table} ("{quoted}")'
+
+
+_COLUMNS: Mapping[str, Sequence[str]] = {
+    "log_entry": (*OWN_OF_ENTRY, *FORM_OF_ENTRY),
+    "decision": (*OWN_OF_DECISION, *FORM_OF_DECISION),
+}
+_INSERT = {
+    table: f"insert into {_named(table, columns)} values ({', '.join('?' * len(columns))})"  # noqa: S608 — our own names
+    for table, columns in _COLUMNS.items()
+}
+_COPY = {table: f"copy {_named(table, columns)} from stdin" for table, columns in _COLUMNS.items()}
+
+
+def _entry_rows(spooled: Spooled) -> Iterator[Row]:
+    for form, (entry_id, at, trace_id, decision_id, of_entry_id) in spooled.lines:
+        yield (entry_id, _stored(at), trace_id, decision_id, of_entry_id, *form.entry.cells)
+
+
+def _decision_rows(spooled: Spooled) -> Iterator[Row]:
+    for form, (_, at, _, decision_id, _) in spooled.lines:
+        if form.decision is not None:
+            yield (decision_id, _stored(at), form.facts(at), *form.decision.cells)
+
+
+def _entry_copies(spooled: Spooled) -> Iterator[str]:
+    for form, (entry_id, at, trace_id, decision_id, of_entry_id) in spooled.lines:
+        decision, of_entry = decision_id or r"\N", of_entry_id or r"\N"
+        yield f"{entry_id}\t{at}\t{_copied(trace_id)}\t{decision}\t{of_entry}{form.copied_entry}"
+
+
+def _decision_copies(spooled: Spooled) -> Iterator[str]:
+    for form, (_, at, _, decision_id, _) in spooled.lines:
+        if form.decision is not None:
+            yield f"{decision_id}\t{at}\t{_copied(form.facts(at))}{form.copied_decision}"
+
+
+def unroll(session: Session) -> int:
+    """Turn what is in the spool into entries and decisions, in the session's transaction; return how many entries.
+
+    Whoever reads the log calls it first.
+    """
+    spooled = read(session, is_locked=True)
+    if not spooled.batches:
+        return 0
+    unpacked(session, spooled)
+    batches = [(batch_id, " ".join([own[0] for _, own in lines])) for batch_id, lines in spooled.batches]
+    put_rows(session, "log_pending", ("id", "entry_ids"), batches)
+    return len(spooled.lines)
+
+
+def put_rows(session: Session, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert rows of plain values by the shortest way that the database has, in the session's transaction."""
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(columns))
+        driver.executemany(f"insert into {_named(table, columns)} values ({marks})", rows)  # noqa: S608 — our own names
+        return
+    lines = ["\t".join([_copied(cell) for cell in row]) + "\n" for row in rows]
+    with driver.cursor() as cursor, cursor.copy(f"copy {_named(table, columns)} from stdin") as copy:
+        copy.write("".join(lines))
+
+
+def _stored(at: str) -> str:
+    """Return an instant in the very form in which the object mapper stores it, so that they compare."""
+    return f"{at[:10]} {at[11:26]}" if len(at) == _WITH_FRACTION else f"{at[:10]} {at[11:19]}.000000"
+
+
+_WITH_FRACTION = len("2026-01-01T00:00:00.000000+00:00")
+
+
+def _copied(cell: Any) -> str:
+    """Return a cell in the text form of COPY."""
+    if cell is None:
+        return r"\N"
+    if isinstance(cell, bytes):
+        return rf"\\x{cell.hex()}"
+    if isinstance(cell, str):
+        return cell if _PLAIN(cell) else cell.translate(_ESCAPED)
+    return str(cell)
+
+
+_PLAIN = re.compile(r"[^\\\t\n\r]*").fullmatch
+_ESCAPED: Mapping[int, str] = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})

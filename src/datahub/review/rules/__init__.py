@@ -1,0 +1,1 @@
+"""What is unusual, what may become of a review, how a line of syslog is written. Pure."""

@@ -1,0 +1,1 @@
+"""The verbs of reviewing: watching the log, judging, reporting to persons, forwarding."""
