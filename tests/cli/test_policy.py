@@ -104,6 +104,13 @@ def test_faults_name_the_place_and_the_remedy(run: Any) -> None:
     assert "/permission/0/action" in run("lint", "unknown.json").stdout
 
 
+def test_nothing_is_dropped_of_terms_that_name_something_twice(run: Any, tmp_path: Path) -> None:
+    twice = tmp_path / "twice.json"
+    twice.write_text('{"policy": {"@type": "Offer", "permission": [{"action": "use"}], "permission": []}}')
+    found = run("lint", str(twice))
+    assert (found.exit_code, "duplicate-key" in found.output) == (1, True)
+
+
 def test_a_rule_without_effect_is_a_warning(run: Any) -> None:
     (found,) = json.loads(run("lint", "twice.json", "-o", "json").stdout)
     assert found["faults"] == []
@@ -120,7 +127,13 @@ def test_a_denial_is_explained_with_the_nearest_change(run: Any) -> None:
     said = json.loads(run("simulate", "research.json", "--purpose", "dpv:Marketing", "-o", "json").stdout)
     assert (said["isPermitted"], said["code"]) == (False, "purpose-not-met")
     assert said["wouldPermit"] == [
-        {"code": "purpose-not-met", "rule": "/permission/0", "change": "change-purpose"}
+        {
+            "code": "purpose-not-met",
+            "rule": "/permission/0",
+            "change": "change-purpose",
+            "sentence": "Ask for a purpose that fits: the purpose is, or falls under, "
+            "“Research and Development” (dpv:ResearchAndDevelopment).",
+        }
     ]
     assert "Toegestaan" not in said["explanation"]
     shown = run("explain", "research.json", "--purpose", "dpv:Marketing").stdout
@@ -197,3 +210,30 @@ def test_the_commands_load_no_server() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+TURTLE = """
+@prefix odrl: <http://www.w3.org/ns/odrl/2/> .
+@prefix dpv: <https://w3id.org/dpv#> .
+<urn:example:research> a odrl:Offer ; odrl:permission [
+    odrl:action odrl:use ;
+    odrl:constraint [ odrl:leftOperand odrl:purpose ; odrl:operator odrl:isA ; odrl:rightOperand dpv:%s ] ] .
+"""
+
+
+def test_every_command_reads_turtle_as_it_reads_json(run: Any, tmp_path: Path) -> None:
+    turtle, wider = tmp_path / "research.ttl", tmp_path / "wider.ttl"
+    turtle.write_text(TURTLE % "AcademicResearch")
+    wider.write_text(TURTLE % "ResearchAndDevelopment")
+    assert run("lint", str(turtle)).exit_code == 0
+    assert "“Academic Research”" in run("render", str(turtle)).stdout
+    assert run("simulate", str(turtle), "--purpose", "dpv:Marketing").exit_code == 4
+    assert "change-purpose" in run("explain", str(turtle), "--purpose", "dpv:Marketing").stdout
+    assert "dpv:AcademicResearch" in run("who-can", str(turtle)).stdout
+    assert run("diff", str(wider), str(turtle)).exit_code == 0
+    assert run("diff", str(turtle), str(wider)).exit_code == 1
+    broken = tmp_path / "broken.ttl"
+    broken.write_text((TURTLE % "Reserch")[:-6])
+    refused = run("lint", str(broken))
+    assert refused.exit_code == 1
+    assert "broken.ttl" in refused.stdout + refused.stderr

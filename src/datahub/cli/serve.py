@@ -1,4 +1,4 @@
-"""Commands that keep running: `serve` and `worker`."""
+"""Commands that keep running: `serve`, `worker` and `sequencer`."""
 
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,9 @@ def serve(host: str, port: int, workers: int, *, with_worker: bool) -> None:
             f"Tokens are issued for {settings.base_url}; set DATAHUB_BASE_URL=http://{host}:{port}", err=True
         )
     stop = _start_worker() if with_worker and workers == 1 else None
+    if with_worker:
+        stop = stop or _new_event()
+        _keep_sequencer(stop)
     uvicorn.run(
         "datahub.cli.serve:application",
         factory=True,
@@ -51,6 +54,7 @@ def serve(host: str, port: int, workers: int, *, with_worker: bool) -> None:
         port=port,
         workers=workers,
         server_header=False,
+        access_log=False,
         date_header=True,
         log_level="warning",
         timeout_graceful_shutdown=30,
@@ -77,7 +81,46 @@ def worker() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     click.echo("Working; Ctrl-C ends.", err=True)
+    _keep_sequencer(stop)
     datahub.worker.run(settings, stop)
+
+
+@click.command()
+@click.option(
+    "--until-eof", is_flag=True, hidden=True, help="End when stdin ends: a child that outlives nobody."
+)
+def sequencer(*, until_eof: bool) -> None:
+    """Put log entries into the log's tree, and sign its head.
+
+    `serve` and `worker` run it by themselves. One works at a time; another waits to take over.
+
+    \b
+    Example:
+      datahub sequencer
+    """  # noqa: D301 — click takes a real \b for "keep these lines"
+    import logging
+    import signal
+    import sys
+    from threading import Event, Thread
+
+    from datahub.audit import run_sequencer
+    from datahub.kernel.clock import system_clock
+    from datahub.kernel.settings import Settings
+
+    settings = Settings()
+    _must_be_ready(settings)
+    logging.basicConfig(level=logging.WARNING)
+    stop = Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    if until_eof:
+
+        def wait_for_end() -> None:
+            sys.stdin.read()
+            stop.set()
+
+        Thread(target=wait_for_end, daemon=True).start()
+    run_sequencer(settings, stop, system_clock)
 
 
 def application() -> "ASGIApp":
@@ -99,15 +142,41 @@ def _start_worker() -> "Event":
     return stop
 
 
+def _new_event() -> "Event":
+    from threading import Event
+
+    return Event()
+
+
+def _keep_sequencer(stop: "Event") -> None:
+    """Run the sequencer in a process of its own until `stop`, and again should it end: it computes, we answer."""
+    import subprocess
+    import sys
+    from threading import Thread
+
+    def keep() -> None:
+        while not stop.is_set():
+            command = [sys.executable, "-m", "datahub", "sequencer", "--until-eof"]
+            with subprocess.Popen(command, stdin=subprocess.PIPE) as child:  # noqa: S603 — this very program
+                while child.poll() is None and not stop.wait(0.5):
+                    pass
+            stop.wait(1.0)
+
+    Thread(target=keep, daemon=True, name="sequencer").start()
+
+
 def _must_be_ready(settings: "Settings") -> None:
     from sqlalchemy import inspect
 
+    from datahub.audit import check_at_boot
     from datahub.kernel import db
 
     engine = db.make_engine(settings.database_url)
     try:
-        is_made = inspect(engine).has_table("participant")
+        is_made = inspect(engine).has_table("log_head")
         settings.derive_key("page-cursor")
+        if is_made:
+            check_at_boot(engine, settings)
     except RuntimeError as fault:
         raise click.ClickException(str(fault)) from fault
     finally:

@@ -115,7 +115,7 @@ def openapi() -> None:
     from datahub.app import build
 
     settings = Settings.model_construct(**{n: f.default for n, f in Settings.model_fields.items()})
-    document = build(settings.model_copy(update={"database_url": "sqlite://"})).state.openapi_published
+    document = build(settings.model_copy(update={"database_url": "sqlite://"})).state.openapi.published
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode())
 
 

@@ -1,9 +1,11 @@
 """Those who call the exchange in the story: programs of organisations, each with its own key or secret.
 
-Client authentication by private_key_jwt (RFC 7523 §2.2) or client_secret_basic; the key never leaves its holder.
+Client authentication by private_key_jwt (RFC 7523 §2.2) with tokens bound to the same key (RFC 9449), or by
+client_secret_basic; the key never leaves its holder.
 """
 
 import base64
+import hashlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -27,15 +29,37 @@ class Caller:
     secret: str = ""
     key: ECKey | None = None
     token: str = ""
+    nonce: str = ""
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the header that shows the token."""
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+    def headers(self, method: str, url: str) -> dict[str, str]:
+        """Return the headers that show the token; with a key, also the proof that it is the caller's own."""
+        if not self.token:
+            return {}
+        if self.key is None:
+            return {"Authorization": f"Bearer {self.token}"}
+        return {"Authorization": f"DPoP {self.token}", "DPoP": self.proof(method, url, self.token)}
 
-    @property
-    def login(self) -> dict[str, str]:
-        """Return the header that shows the secret, for a client that has one (RFC 6749 §2.3.1)."""
+    def proof(self, method: str, url: str, token: str = "") -> str:
+        """Sign that this call is made by the holder of the key: for one method, address and token, and once (RFC 9449)."""
+        key = self._own_key()
+        claims = {
+            "jti": secrets.token_urlsafe(16),
+            "htm": method,
+            "htu": url.partition("?")[0],
+            "iat": int(time.time()),
+        }
+        if self.nonce:
+            claims["nonce"] = self.nonce
+        if token:
+            digest = hashlib.sha256(token.encode()).digest()
+            claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
+        return jwt.encode(header, claims, key)
+
+    def asking(self, method: str, url: str) -> dict[str, str]:
+        """Return the headers with which it asks for a token: its secret (RFC 6749 §2.3.1), or a proof of its key."""
+        if self.key is not None:
+            return {"DPoP": self.proof(method, url)}
         pair = base64.b64encode(f"{self.client_id}:{self.secret}".encode()).decode()
         return {"Authorization": f"Basic {pair}"} if self.secret else {}
 
@@ -46,9 +70,7 @@ class Caller:
 
     def assertion(self, issuer: str) -> str:
         """Sign a statement of who this is: good for a minute, and once."""
-        if self.key is None:
-            msg = f"{self.name} has no key"
-            raise ValueError(msg)
+        key = self._own_key()
         now = int(time.time())
         claims = {
             "iss": self.client_id,
@@ -58,7 +80,13 @@ class Caller:
             "exp": now + _ASSERTION_LIFE_S,
             "jti": secrets.token_urlsafe(16),
         }
-        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, claims, self.key)
+        return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
+
+    def _own_key(self) -> ECKey:
+        if self.key is None:
+            msg = f"{self.name} has no key"
+            raise ValueError(msg)
+        return self.key
 
     def token_form(
         self, issuer: str, scope: str = "", details: Sequence[Mapping[str, Any]] = ()

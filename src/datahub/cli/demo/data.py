@@ -21,6 +21,7 @@ _SEED = 20251231
 _FIRST_DAY = datetime(YEAR, 11, 3, tzinfo=UTC)  # a Monday
 _DAYS = 7
 _PUPILS, _PATIENTS = 900, 1200
+_YES, _ANSWERED = 0.88, 0.94
 _LEVELS = ("vmbo", "havo", "vwo", "mbo", "hbo")
 _RUSH = {7: 2.4, 8: 3.0, 9: 1.8, 16: 2.0, 17: 2.7, 18: 1.9}
 _NIGHT = 6
@@ -131,6 +132,14 @@ def care_use() -> Sequence[Row]:
     return tuple(rows)
 
 
+@cache
+def answers() -> Mapping[str, bool]:
+    """Return what people answered who were asked whether their care records may be used; some never did."""
+    dice = _dice(5)
+    said = {str(row["person_id"]): dice.random() for row in care_use()}
+    return {person: answer < _YES for person, answer in said.items() if answer < _ANSWERED}
+
+
 def as_csv(rows: Sequence[Row]) -> bytes:
     """Write rows as CSV with a header line."""
     out = io.StringIO(newline="")
@@ -155,9 +164,11 @@ def misprint(csv_text: bytes, line: int, right: str, wrong: str) -> bytes:
 
 
 def inclusive_growth(
-    people: Sequence[Row], counts: Sequence[Row]
+    people: Sequence[Row], counts: Sequence[Row], care: Mapping[str, float]
 ) -> Sequence[tuple[str, Mapping[str, float]]]:
-    """Return per neighbourhood, best first, how it does on income, schooling and mobility, and on all three.
+    """Return per neighbourhood, best first, how it does on income, schooling, mobility and health, and on all four.
+
+    `care`: mean visits to the doctor per neighbourhood; fewer is better.
 
     Each score is 0 to 100: where the neighbourhood stands between the lowest and the highest of the region.
     """
@@ -170,17 +181,15 @@ def inclusive_growth(
             float(str(row["median_income_eur"])),
             float(str(row["basic_qualification_pct"])),
             boardings[row["neighbourhood_code"]] / float(str(row["residents"])),
+            -care[str(row["neighbourhood_code"])],
         )
         for row in people
     }
     scaled = [_scaled(column) for column in zip(*measures.values(), strict=True)]
     scores = []
-    for name, three in zip(measures, zip(*scaled, strict=True), strict=True):
-        income, schooling, mobility = three
-        together = sum(three) / len(three)
-        scores.append(
-            (name, {"income": income, "schooling": schooling, "mobility": mobility, "together": together})
-        )
+    kinds = ("income", "schooling", "mobility", "health")
+    for name, four in zip(measures, zip(*scaled, strict=True), strict=True):
+        scores.append((name, {**dict(zip(kinds, four, strict=True)), "together": sum(four) / len(four)}))
     return sorted(scores, key=lambda score: -score[1]["together"])
 
 

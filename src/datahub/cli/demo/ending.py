@@ -16,7 +16,7 @@ def point_onwards(stage: Stage, cast: Cast, home: Path, base_url: str, calls: in
     open_data = f"{base_url}/v1/datasets/{cast.datasets['income-schooling']}/data"
     stage.act("Where to look next")
     stage.line(f"\nThe story took {calls} calls, each answered as it should be.")
-    stage.line("Not in it, because not built yet: consent of people, and queries that run here.\n")
+    stage.line()
     stage.hint("API reference", f"{base_url}/docs")
     stage.hint("catalogue", f"{base_url}/v1/datasets")
     stage.hint("refusals", f"{base_url}/problems")

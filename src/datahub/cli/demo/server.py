@@ -20,6 +20,8 @@ import uvicorn
 
 import datahub.worker
 from datahub.app import create_app
+from datahub.audit import run_sequencer
+from datahub.kernel.clock import system_clock
 from datahub.kernel.settings import Settings
 
 HOST = "127.0.0.1"
@@ -58,7 +60,10 @@ def listen(port: int | None) -> socket.socket:
 def settings_for(home: Path, listener: socket.socket) -> Settings:
     """Return the settings of the demo: defaults in its own folder, whatever DATAHUB_* says in the environment."""
     fields = {name: field.default for name, field in Settings.model_fields.items()}
-    return Settings(**fields | {"home": home, "base_url": f"http://{HOST}:{listener.getsockname()[1]}"})
+    return Settings(
+        **fields
+        | {"home": home, "recall_gather_s": 1, "base_url": f"http://{HOST}:{listener.getsockname()[1]}"}
+    )
 
 
 def found(settings: Settings) -> Founded:
@@ -102,6 +107,9 @@ def running(settings: Settings, listener: socket.socket) -> Iterator[Event]:
     threads = [
         Thread(target=serve, name="server", daemon=True),
         Thread(target=datahub.worker.run, args=(settings, stop_worker), name="worker", daemon=True),
+        Thread(
+            target=run_sequencer, args=(settings, stop_worker, system_clock), name="sequencer", daemon=True
+        ),
     ]
     try:
         for thread in threads:

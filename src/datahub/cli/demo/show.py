@@ -117,7 +117,9 @@ class Stage:
         for name in names:
             table.add_column(name, justify="right")
         table.add_column("")
-        length = min(40, self.width - 60)
+        # What the numbers leave of the line, which is cut rather than wrapped.
+        taken = 2 + max(len(row) for row, _ in rows) + sum(max(3, len(name)) + 2 for name in (*names, ""))
+        length = max(8, min(40, self.width - taken))
         for row, scores in rows:
             *numbers, last = (scores[name] for name in names)
             shade = "green" if last >= 60 else "yellow" if last >= 30 else "red"  # noqa: PLR2004 — thirds or so

@@ -13,6 +13,7 @@ from datahub.cli.demo.caller import Caller
 from datahub.cli.demo.show import Line, Stage, compact
 
 _REFUSAL = 400
+_CHALLENGES = (400, 401)
 
 
 class StoryBroke(Exception):  # noqa: N818 — told to the person; the demo then ends with an exit code
@@ -71,9 +72,17 @@ class Teller:
         `tells` names fields by path (`state`, `errors.0.detail`), or is a function of the answer that gives lines.
         `more` goes to the HTTP client: `content`, `headers`, `params`. Raises StoryBroke.
         """
-        headers = {**who.headers, **more.pop("headers", {})}
-        request = self._http.build_request(method, path, json=body, headers=headers, **more)
-        response = self._http.send(request)
+        own = more.pop("headers", {})
+        prove = more.pop("prove", who.headers)
+        for _ in range(2):
+            request = self._http.build_request(method, path, json=body, headers=own, **more)
+            request.headers.update(prove(method, str(request.url)))
+            response = self._http.send(request)
+            nonce = response.headers.get("dpop-nonce", who.nonce)
+            is_asked = response.status_code in _CHALLENGES and _wants_nonce(response) and nonce != who.nonce
+            who.nonce = nonce
+            if not is_asked:  # else the same again, with the nonce in the proof (RFC 9449 §8 and §9)
+                break
         self.calls += 1
         answer = Answer(response.status_code, response.headers, response.content)
         fault = _unexpected(answer, expects, code)
@@ -106,21 +115,25 @@ class Teller:
         shown = "grant_type=client_credentials"
         shown += f"&scope={scope}" if scope else ""
         shown += f"&authorization_details={compact(details)}" if details else ""
-        shown += "&client_assertion=<JWT signed with its own key>" if who.key else ""
-        asking = Caller(who.name)  # asks without the token it has
+        shown += "&client_assertion=<JWT signed with its own key>, and a DPoP proof" if who.key else ""
         answer = self.call(
-            asking,
+            who,
             "POST",
             "/oauth/token",
             shows=shown,
             is_quiet=is_quiet,
             data=who.token_form(self.base_url, scope, details),
-            headers=who.login,
+            prove=who.asking,
             **more,
         )
         if answer.status < _REFUSAL:
             who.token = answer.json["access_token"]
         return answer
+
+
+def _wants_nonce(response: httpx2.Response) -> bool:
+    said = response.headers.get("www-authenticate", "") + response.text
+    return "use_dpop_nonce" in said
 
 
 def _unexpected(answer: Answer, expects: int, code: str | None) -> str:
@@ -151,8 +164,9 @@ def _refusal(answer: Answer) -> Sequence[Line]:
         body = answer.json
     except orjson.JSONDecodeError:
         return [answer.content[:500].decode(errors="replace")]
-    if "error" in body:
-        return [("error", body["error"]), ("description", body.get("error_description", ""))]
+    if "title" not in body:
+        code = [("code", body["code"])] if "code" in body else []
+        return [("error", body["error"]), *code, ("description", body.get("error_description", ""))]
     lines = [("code", str(body.get("code"))), ("detail", str(body.get("detail")))]
     lines += [
         ("error", ": ".join(filter(None, (fault["pointer"], fault["detail"]))))

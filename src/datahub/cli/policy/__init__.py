@@ -3,46 +3,26 @@
 Exit codes: 0 fine, 1 faults or broken examples, 2 wrong usage, 4 denied by the policy. stdout is data, stderr is talk.
 """
 
-from importlib import import_module
-
 import click
 
-# command → (module here, function in it, one line for the list)
+from datahub.cli.lazy import Lazy
+
+_HERE = "datahub.cli.policy"
 _COMMANDS = {
-    "lint": ("checking", "lint", "Find what is wrong with policies."),
-    "test": ("checking", "hold_against_examples", "Hold a policy against its examples."),
-    "diff": ("comparing", "diff", "Say whether a new policy grants more than the old one."),
-    "simulate": ("deciding", "simulate", "Decide one attempt; exit 4 when it is denied."),
-    "explain": ("deciding", "explain", "Say what a policy asks, term by term and rule by rule."),
-    "who-can": ("deciding", "who_can", "List which organisations and purposes are permitted."),
-    "render": ("showing", "render_text", "Write a policy in plain Dutch or English."),
-    "templates": ("showing", "show_templates", "List the templates, show one, or fill it in."),
+    "lint": (f"{_HERE}.checking:lint", "Find what is wrong with policies."),
+    "test": (f"{_HERE}.checking:hold_against_examples", "Hold a policy against its examples."),
+    "diff": (f"{_HERE}.comparing:diff", "Say whether a new policy grants more than the old one."),
+    "simulate": (f"{_HERE}.deciding:simulate", "Decide one attempt; exit 4 when it is denied."),
+    "explain": (f"{_HERE}.deciding:explain", "Say what a policy asks, term by term and rule by rule."),
+    "who-can": (f"{_HERE}.deciding:who_can", "List which organisations and purposes are permitted."),
+    "render": (f"{_HERE}.showing:render_text", "Write a policy in plain Dutch or English."),
+    "templates": (f"{_HERE}.showing:show_templates", "List the templates, show one, or fill it in."),
 }
 
 
-class _Lazy(click.Group):
-    """Knows its commands' names and one-liners without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in _COMMANDS:
-            return None
-        module, function, _ = _COMMANDS[cmd_name]
-        command = getattr(import_module(f"datahub.cli.policy.{module}"), function)
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in _COMMANDS.items()])
-
-
 @click.group(
-    cls=_Lazy,
+    cls=Lazy,
+    table=_COMMANDS,
     epilog="\b\n"
     "Examples:\n"
     '  datahub policy templates purpose --fill \'{"purposes": ["dpv:ResearchAndDevelopment"]}\' > research.json\n'

@@ -15,7 +15,7 @@ from datahub.cli.policy.saying import (
     say_json,
     say_table,
 )
-from datahub.policy import Fault, Policy, PolicyFaults, broken_examples, hygiene, read_examples
+from datahub.policy import Fault, Policy, PolicyFaults, broken_examples, cautions, hygiene, read_examples
 
 _NO_ANALYSIS = "Rules without effect were not looked for: that needs the extra `analysis` (pip install datahub[analysis])."
 
@@ -29,7 +29,7 @@ _NO_ANALYSIS = "Rules without effect were not looked for: that needs the extra `
 def lint(files: tuple[str, ...], form: str, *, strict: bool) -> None:
     """Find what is wrong with policies: terms nobody knows, wrong values, rules that can have no effect.
 
-    Ends with 1 when there are faults; rules without effect are warnings, unless --strict.
+    Ends with 1 when there are faults; rules without effect, or forbidding more than they say, are warnings, unless --strict.
     """
     findings: list[dict[str, Any]] = []
     for file in files:
@@ -103,7 +103,7 @@ def _linted(file: str, *, is_strict: bool) -> tuple[tuple[Fault, ...], tuple[Fau
         terms = read_terms(file)
     except PolicyFaults as found:
         return found.faults, ()
-    return (), _without_effect(terms.policy, is_strict=is_strict)
+    return (), cautions(terms.policy) + _without_effect(terms.policy, is_strict=is_strict)
 
 
 def _without_effect(policy: Policy, *, is_strict: bool) -> tuple[Fault, ...]:

@@ -10,7 +10,7 @@ import click
 
 from datahub.cli.policy.files import DENIED, attempt_or_exit, read_list, terms_or_exit
 from datahub.cli.policy.saying import Form, form_option, lang_option, say_json, say_table
-from datahub.policy import Decision, Facts, Reason, decide, labels, render, taxonomies
+from datahub.policy import Decision, Facts, Reason, advice, decide, labels, render, taxonomies
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 MOST_PAIRS = 100_000
@@ -184,7 +184,7 @@ def _decided(decision: Decision, lang: Any, view: Any) -> dict[str, Any]:
         "code": decision.code,
         "explanation": decision.explanation(lang, view),
         "reasons": [_reason(each) for each in decision.reasons] if view == "provider" else [],
-        "wouldPermit": [_reason(each) for each in decision.changes],
+        "wouldPermit": [_reason(each) | {"sentence": advice(each, lang)} for each in decision.changes],
         "duties": [
             {"key": key, "action": duty.action, "timing": str(duty.timing)} for key, duty in decision.duties
         ],

@@ -20,6 +20,7 @@ from datahub.policy import (
     read_attempt,
     read_examples,
     read_policy,
+    unique_members,
 )
 
 FAULTY = 1
@@ -110,7 +111,9 @@ def read_list(source: str) -> list[Any]:
 
 def _object(text: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=unique_members)
+    except PolicyFaults:
+        raise
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

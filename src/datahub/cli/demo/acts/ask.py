@@ -15,13 +15,15 @@ MARKETING = "https://w3id.org/dpv#Marketing"
 _WISHED, _GIVEN = timedelta(days=300), timedelta(days=90)
 
 
-def details(cast: Cast, dataset: str, agreement: str = "", purpose: str = RESEARCH) -> list[dict[str, Any]]:
-    """Return what a token is asked for: one dataset, one purpose, one agreement (RFC 9396)."""
+def details(
+    cast: Cast, dataset: str, agreement: str = "", purpose: str = RESEARCH, action: str = "read"
+) -> list[dict[str, Any]]:
+    """Return what a token is asked for: one dataset, one action, one purpose, one agreement (RFC 9396)."""
     return [
         {
             "type": "dataset",
             "identifier": cast.datasets[dataset],
-            "actions": ["read"],
+            "actions": [action],
             "purpose": purpose,
             "agreement": cast.agreements[agreement or dataset],
         }
@@ -116,18 +118,16 @@ def _by_person(tell: Teller, cast: Cast) -> None:
 def _results_only(tell: Teller, cast: Cast) -> None:
     tell.stage.scene(
         "A smart-city app is given results only",
-        "It never sees a row: its question would run here, and only groups would leave. Not built yet.",
+        "It never sees a row: its questions run here, and only groups leave.",
     )
     answer = _request(tell, cast, cast.app, "results", RESEARCH)
     where = f"/v1/access-requests/{answer.json['id']}/transitions"
     yes = {"move": "approve"}
     tell.call(cast.approver, "POST", where, yes, shows=yes, expects=201, tells=("status", "state"))
-    tell.stage.note("Its agreement carries no right to read, so the app is told, and nothing flows:")
+    tell.stage.note("Its agreement carries no right to read rows, so a token for that is refused:")
     cast.agreements["results"] = tell.quietly(cast.app, "GET", "/v1/agreements").json["items"][0]["id"]
     wanted = details(cast, "care-use", "results")
-    tell.sign_in(
-        cast.app, "data:read", wanted, is_quiet=False, expects=400, code="invalid_authorization_details"
-    )
+    tell.sign_in(cast.app, "data:read", wanted, is_quiet=False, expects=400, code="results-only")
 
 
 def _request(

@@ -1,4 +1,4 @@
-"""Act 4: a token for one agreement, data in three formats, and what revoking does."""
+"""A token for one agreement, data in three formats; and what revoking does."""
 
 import io
 from typing import Any
@@ -16,11 +16,15 @@ _LINES = 4
 
 
 def fetch(tell: Teller, cast: Cast) -> None:
-    """Fetch under an agreement, draw the picture from open data, revoke and be refused."""
-    tell.stage.act("Fetching: short tokens, any format, and an end that is an end")
+    """Fetch under an agreement."""
+    tell.stage.act("Fetching: short tokens, any format, and only the rows of who said yes")
     _token(tell, cast)
     _formats(tell, cast)
-    _picture(tell, cast)
+
+
+def revoke(tell: Teller, cast: Cast) -> None:
+    """Revoke, and be refused."""
+    tell.stage.act("Ending: an end that is an end")
     _revoked(tell, cast)
 
 
@@ -68,31 +72,17 @@ def _formats(tell: Teller, cast: Cast) -> None:
         pyarrow.parquet.read_table(io.BytesIO(get("parquet", size))),
         pa.ipc.open_stream(get("arrow", size)).read_all(),
     ]
-    wanted = [dict(row) for row in data.care_use()]
+    said_yes = {person for person, is_yes in data.answers().items() if is_yes}
+    wanted = [dict(row) for row in data.care_use() if row["person_id"] in said_yes]
     for table in tables:
         if _in_order(table.to_pylist()) != _in_order(wanted):
-            msg = "a fetched table does not hold the rows that were published"
+            msg = "a fetched table does not hold exactly the rows of who said yes"
             raise StoryBroke(msg)
-    tell.stage.note(f"Read back: all three hold the {len(wanted)} rows that were published.")
+    tell.stage.note(
+        f"Read back: all three hold the {len(wanted):,} rows of who said yes, of {len(data.care_use()):,} published."
+    )
     params = {"format": "csv", "fields": "neighbourhood_code,gp_visits", "filter": "gp_visits:gt:25"}
     tell.call(cast.researcher, "GET", where, params=params, tells=first_lines)
-
-
-def _picture(tell: Teller, cast: Cast) -> None:
-    tell.stage.scene(
-        "Inclusive growth per neighbourhood, from open data",
-        "The app reads the two open tables and draws where income, schooling and mobility go together.",
-    )
-
-    def rows(dataset: str) -> list[dict[str, Any]]:
-        where = f"/v1/datasets/{cast.datasets[dataset]}/data"
-        answer = tell.call(cast.app, "GET", where, params={"format": "arrow"}, tells=lambda a: [_size(a)])
-        found: list[dict[str, Any]] = pa.ipc.open_stream(answer.content).read_all().to_pylist()
-        return found
-
-    scores = data.inclusive_growth(rows("income-schooling"), rows("travel-counts"))
-    tell.stage.bars("neighbourhood", ("income", "schooling", "mobility", "together"), scores)
-    tell.stage.note("0 is the lowest of the region, 100 the highest. The data is made up.")
 
 
 def _revoked(tell: Teller, cast: Cast) -> None:

@@ -95,7 +95,7 @@ def _register(tell: Teller, cast: Cast) -> None:
         (cast.auditor, None, ["auditor"], None),
     )
     for caller, organisation, roles, person_id in clients:
-        body = {"name": caller.name, "roles": roles, "profile": "private_key_jwt", "jwks": caller.make_key()}
+        body = {"name": caller.name, "roles": roles, "securityProfile": "fapi2", "jwks": caller.make_key()}
         if organisation is not None:
             body["participantId"] = organisation.id
         if person_id is not None:
@@ -107,7 +107,7 @@ def _register(tell: Teller, cast: Cast) -> None:
             body,
             shows={**body, "jwks": "<its public key>"},
             expects=201,
-            tells=("id", "roles", "profile"),
+            tells=("id", "roles", "securityProfile"),
             is_quiet=caller is not cast.approver,
         )
         caller.client_id = answer.json["id"]

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from datahub.cli.demo import data
+from datahub.cli.demo.acts.consent import SPECIAL, ask_people
 from datahub.cli.demo.caller import ANYBODY, Caller
 from datahub.cli.demo.cast import Cast
 from datahub.cli.demo.teller import Answer, Teller
@@ -144,8 +145,8 @@ def _schooling(tell: Teller, cast: Cast) -> None:
 
 def _care(tell: Teller, cast: Cast) -> None:
     tell.stage.scene(
-        "The public health service publishes care use per person, for research only",
-        "A term that the exchange does not know is refused at publication, never skipped in silence.",
+        "The public health service publishes care use per person, of people who said yes",
+        "Data about somebody's health leaves with that person's explicit consent, or not at all.",
     )
     dataset = _describe(
         tell,
@@ -156,9 +157,29 @@ def _care(tell: Teller, cast: Cast) -> None:
         description="Visits to the general practitioner, mental health care and costs, under a pseudonym.",
         keywords=["care", "health"],
         rights="NON_PUBLIC",
+        columns=[
+            {"name": "person_id", "type": "string", "nullable": False, "sensitivity": "personal"},
+            {"name": "neighbourhood_code", "type": "string"},
+            {"name": "birth_year", "type": "int64", "sensitivity": "personal"},
+            {"name": "gp_visits", "type": "int64", "sensitivity": "sensitive"},
+            {"name": SPECIAL, "type": "boolean", "sensitivity": "special-category"},
+            {"name": "costs_eur", "type": "float64", "sensitivity": "sensitive"},
+        ],
     )
     _upload(tell, cast.care_desk, dataset, data.as_parquet(data.care_use()))
-    _go_public(tell, cast.care_desk, dataset)
+    move = {"move": "publish"}
+    where = f"/v1/datasets/{dataset}/transitions"
+    tell.call(cast.care_desk, "POST", where, move, shows=move, expects=409, code="consent-rule-not-kept")
+    ask_people(tell, cast)
+    _go_public(tell, cast.care_desk, dataset, is_quiet=False)
+    _care_terms(tell, cast, dataset)
+
+
+def _care_terms(tell: Teller, cast: Cast, dataset: str) -> None:
+    tell.stage.scene(
+        "It offers them for research only, and a person decides",
+        "A term that the exchange does not know is refused at publication, never skipped in silence.",
+    )
     odd = {"title": {"en": "Under a full moon"}, "policy": _UNKNOWN_TERM}
     where = f"/v1/datasets/{dataset}/offers"
     tell.call(cast.care_desk, "POST", where, odd, shows={"policy": _UNKNOWN_TERM["permission"]}, expects=400)
@@ -175,7 +196,7 @@ def _care(tell: Teller, cast: Cast) -> None:
     results = {
         "title": {"en": "Results only, in groups of ten"},
         "template": "results-only",
-        "parameters": {"minimumGroup": 10},
+        "parameters": {"minimumGroup": 10, "entityKey": "person_id"},
     }
     _offer(tell, cast, cast.care_desk, "care-use", results, name="results")
 

@@ -1,0 +1,1 @@
+"""Commands by noun; each file is one noun: `datahub NOUN VERB`."""
