@@ -3,8 +3,8 @@
 .ONESHELL:
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help demo serve test soak bench check check-fast format-check lint types imports fix \
-	openapi openapi-check migrations-check up clean
+.PHONY: help docs demo serve test soak mutate bench check check-fast dist format-check lint types imports fix \
+	openapi openapi-check migrations-check up clean coverage
 
 BIN := .venv/bin
 # `make test ARGS="tests/catalog -k upload"` passes anything on to pytest.
@@ -19,11 +19,19 @@ demo: .venv/.synced-runtime ## The whole story on this machine, told over HTTP (
 serve: .venv/.synced-runtime ## The exchange, on the settings in DATAHUB_*
 	@$(BIN)/datahub serve
 
-test: .venv/.synced ## All tests, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.synced ## All tests, on SQLite and on PostgreSQL, a process per core
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 soak: .venv/.synced ## Long drills and fault injection
 	@$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
+
+coverage: .venv/.synced ## Branch coverage of the policy engine, which is whole
+	@$(BIN)/python -m pytest --numprocesses=auto --cov --cov-report= tests/policy $(wildcard tests/conformance/test_odrl_*.py) $(ARGS)
+	@$(BIN)/coverage report --include="*/datahub/policy/*" --fail-under=100
+
+mutate: .venv/.synced ## Mutation testing of the policy engine's decision core (ARGS="*7" takes a tenth of the mutants)
+	@$(BIN)/mutmut run $(if $(ARGS),"$(ARGS)")
+	$(BIN)/mutmut results | grep -v "not checked" || true
 
 bench: .venv/.synced ## Throughput and memory, as ratios to the raw engine
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -48,18 +56,29 @@ fix: .venv/.synced ## Repairs what can be repaired: formatting and lint
 	@$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: .venv/.synced ## Writes openapi/datahub.json and docs/problems.md from the app
+openapi: .venv/.synced ## Writes openapi/datahub.json, docs/problems.md and docs/reference from the code
 	@mkdir -p openapi .cache
 	$(BIN)/datahub openapi > .cache/openapi.json
 	mv .cache/openapi.json openapi/datahub.json
 	$(BIN)/python -m tests.architecture.problems > .cache/problems.md
 	mv .cache/problems.md docs/problems.md
+	$(BIN)/python -m tests.architecture.reference
 
 openapi-check: .venv/.synced ## openapi/datahub.json is what the app says
 	@$(BIN)/datahub openapi | diff -u openapi/datahub.json - || { echo "run: make openapi"; exit 1; }
 
 migrations-check: .venv/.synced ## The migrations lead to exactly the models
 	@$(BIN)/datahub migrate --check
+
+docs: .venv/.synced ## The documentation as pages to read without a network, in .cache/site; links checked
+	@$(BIN)/python docs/site.py
+
+dist: .venv/.synced ## The wheel and its SBOM (CycloneDX), the same bytes whenever they are made from this commit, in dist/
+	@rm -rf dist
+	export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct)
+	$(BIN)/uv build --wheel --quiet --out-dir dist
+	$(BIN)/python .ci/sbom $(BIN)/uv "$$($(BIN)/datahub --version | cut -d' ' -f2)" > dist/datahub.cdx.json
+	cd dist && sha256sum *.whl *.json | tee SHA256SUMS
 
 up: .env ## The exchange in containers, with PostgreSQL and an S3 store (needs Docker)
 	@docker compose up --build --wait
@@ -71,7 +90,7 @@ up: .env ## The exchange in containers, with PostgreSQL and an S3 store (needs D
 		DATAHUB_MASTER_KEY "$$(secret)" > .env
 
 clean: ## Removes the environment and all caches, not your data
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* mutants
 
 # The environment: once per change of the lock. The stamp of the full one serves as the runtime's stamp too.
 .venv/.synced: pyproject.toml uv.lock .ci/sync

@@ -109,3 +109,10 @@ def sqlite_hub(migrated_sqlite_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A whole exchange on SQLite, for what has nothing to do with the database."""
     with a_hub(tmp_path, migrated_sqlite_url) as hub:
         yield hub
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A name that says where in memory a parameter lives differs between the processes of a run."""
+    if " object at 0x" in item.name:
+        message = f"{item.nodeid} has another name in each process: give its parameters ids"
+        raise pytest.UsageError(message)

@@ -1,5 +1,7 @@
 """A whole exchange for journeys: migrated database, all routes, organisations that call it with real tokens."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,15 +14,16 @@ from sqlalchemy import Engine, inspect
 from starlette.testclient import TestClient
 
 from datahub import migrations, worker
-from datahub.app import build
+from datahub.app import build, serve
 from datahub.kernel import db
 from datahub.kernel.context import Actor, Context
 from datahub.kernel.ids import new_id
-from datahub.kernel.rest import Envelope
 from datahub.kernel.settings import Settings
 from datahub.oauth import Profile, Registration, add_secret, register_client, rotate_keys
+from datahub.oauth.nonces import nonce_now
 from datahub.participants import Application, Participant, Role, Scheme, found_exchange
 from tests.build import NOON, a_participant, some_settings
+from tests.oauth.making import KEYS, public_jwk, sign
 
 
 @dataclass
@@ -95,7 +98,7 @@ class Hub:
         if not inspect(self.engine).has_table("participant"):
             migrations.upgrade(self.engine)
         self.http = TestClient(
-            Envelope(self.app, "1.0.0"), base_url=self.settings.base_url, raise_server_exceptions=False
+            serve(self.app, "1.0.0"), base_url=self.settings.base_url, raise_server_exceptions=False
         )
         with self.context(Actor(client_id="init", roles=frozenset({Role.ADMIN}), is_exchange=True)) as ctx:
             exchange = found_exchange(
@@ -124,12 +127,37 @@ class Hub:
             secret = add_secret(ctx, client.id)
         return Party(self, participant, client.id, secret.text, roles)
 
+    def proof(self, method: str, path: str, *, token: str | None = None, **changes: Any) -> str:
+        """Make a DPoP proof (RFC 9449 §4.2) with the one key of these tests; `changes` are those of its claims."""
+        claims = {
+            "jti": new_id(),
+            "htm": method,
+            "htu": self.settings.base_url + path,
+            "iat": int(self.clock().timestamp()),
+            "nonce": nonce_now(self.settings, self.clock()),
+        }
+        if token is not None:
+            digest = hashlib.sha256(token.encode()).digest()
+            claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        key = changes.pop("key", KEYS["ES256"])
+        return sign({"typ": "dpop+jwt", "alg": "ES256", "jwk": public_jwk(key)}, claims | changes, key)
+
+    def bound_token(self, party: Party, **form: Any) -> str:
+        """Return a token of a client that is bound to the key of these tests."""
+        data = {"grant_type": "client_credentials", **form}
+        headers = {"DPoP": self.proof("POST", "/oauth/token")}
+        credential = (party.client_id, party.secret)
+        answer = self.http.post("/oauth/token", data=data, headers=headers, auth=credential)
+        assert answer.json()["token_type"] == "DPoP", answer.text
+        return str(answer.json()["access_token"])
+
     def work(self) -> int:
         """Let the worker do all that is due now."""
         return worker.run_once(self.engine, self.settings, self.clock())
 
     def close(self) -> None:
         """Let go of the database."""
+        self.app.state.journal.close()
         self.engine.dispose()
 
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from datahub.audit import Entry
 from datahub.catalog.routes import router
+from datahub.contracts import check_upstream
 from datahub.kernel import db, rest
 from datahub.kernel.context import Actor
 from datahub.kernel.settings import Settings
@@ -133,6 +134,7 @@ def catalogue(migrated_url: str, tmp_path: Path) -> Iterator[Catalogue]:
         on_refusal=lambda _request, _refusal: {},
         methods_of=lambda _path: (),
     )
+    app.state.upstream_check = check_upstream
     with TestClient(rest.Envelope(app, "1.0.0")) as client:
         yield Catalogue(engine, settings, provider, rival, actors, app, client, now)
     engine.dispose()

@@ -159,3 +159,37 @@ def test_a_policy_too_large_to_analyse_says_so(one_stage: Stage, rules: int, ter
     rule = {"action": "use", "constraint": [{"or": [term] * terms}] if terms > 1 else [term]}
     made = one_stage.client("publisher").post(one_stage.offers_at, json=_odrl(*[rule] * rules)).json()
     assert [each["code"] for each in made["warnings"]] == ["not-analysed"]
+
+
+LEGAL = {
+    "leftOperand": "https://w3id.org/catenax/policy/Liability",
+    "operator": "eq",
+    "rightOperand": "cx.x:1",
+}
+
+
+def test_a_prohibition_that_nobody_can_judge_is_told_at_publication(one_stage: Stage) -> None:
+    client = one_stage.client("publisher")
+    some = _odrl({"action": "use"}, prohibition=[{"action": "distribute", "constraint": [LEGAL]}])
+    made = client.post(one_stage.offers_at, json=some)
+    assert made.status_code == 201
+    (warning,) = (each for each in made.json()["warnings"] if each["code"] == "legal-prohibition")
+    assert warning["pointer"] == "/policy/prohibition/0"
+    assert "counts as if it always did" in warning["detail"]
+    assert "condition of a permission" in warning["remedy"]
+    everything = _odrl({"action": "use"}, prohibition=[{"action": "use", "constraint": [LEGAL]}])
+    refused = client.post(one_stage.offers_at, json=everything).json()
+    assert [(each["pointer"], each["code"]) for each in refused["errors"]] == [
+        ("/policy/permission/0", "always-prohibited"),
+        ("/policy/prohibition/0", "legal-prohibition"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "rules", [{"permission": []}, {"permission": [], "obligation": [{"action": "inform"}]}]
+)
+def test_an_offer_that_grants_and_forbids_nothing_is_refused(one_stage: Stage, rules: dict[str, Any]) -> None:
+    body = {"title": {"en": "x"}, "policy": {"@type": "Offer", **rules}}
+    answer = one_stage.client("publisher").post(one_stage.offers_at, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "policy-not-usable")
+    assert [each["code"] for each in answer.json()["errors"]] == ["no-rule"]

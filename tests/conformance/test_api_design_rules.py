@@ -48,13 +48,13 @@ def _lint(spectral: Path, document: object, folder: Path) -> list[dict[str, obje
 
 def test_the_document_has_no_error_and_no_warning(spectral: Path, tmp_path: Path) -> None:
     settings = some_settings(tmp_path, base_url="https://hub.example")
-    findings = _lint(spectral, build(settings).state.openapi_published, tmp_path)
+    findings = _lint(spectral, build(settings).state.openapi.published, tmp_path)
     assert [(f["code"], f["path"]) for f in findings] == []
 
 
 def test_the_linter_bites(spectral: Path, tmp_path: Path) -> None:
     settings = some_settings(tmp_path, base_url="https://hub.example")
-    document = json.loads(json.dumps(build(settings).state.openapi_published))
+    document = json.loads(json.dumps(build(settings).state.openapi.published))
     document["paths"]["/Bad_Path/"] = document["paths"].pop("/participants")
     codes = {f["code"] for f in _lint(spectral, document, tmp_path)}
     assert "nlgov:paths-kebab-case" in codes

@@ -75,7 +75,7 @@ def test_what_is_no_id_names_nothing(world: World, place: str) -> None:
 
 
 def test_every_place_of_an_id_is_attacked_here(world: World) -> None:
-    paths = world.hub.app.state.openapi_full["paths"]
+    paths = world.hub.app.state.openapi.full["paths"]
     shaped = {path.count("/") for path in PLACES}
     reading = {path for path, item in paths.items() if "get" in item and "{" in path}
     assert all(path.count("/") in shaped for path in reading)

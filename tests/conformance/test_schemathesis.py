@@ -23,10 +23,10 @@ ROLES = ("publisher", "requester", "approver", "auditor", "admin")
 PERSONAS = ("anonymous", "consumer", "provider", "exchange")
 # What each persona tries in the short run; the long one has it all.
 SHORT = {
-    "anonymous": "examples,fuzzing",
-    "consumer": "fuzzing,stateful",
-    "provider": "examples,coverage,stateful",
-    "exchange": "fuzzing,stateful",
+    "anonymous": "fuzzing",
+    "consumer": "fuzzing",
+    "provider": "examples,fuzzing",
+    "exchange": "fuzzing",
 }
 HOOKS = Path(__file__).parent / "schemathesis_hooks.py"
 OFFER = {
@@ -65,7 +65,7 @@ class Stage:
                 self.hide(self.post("provider", where, move="approve")["agreementId"], "anonymous")
         for name, other in (("provider", "consumer"), ("consumer", "provider")):
             draft, offer = self.dataset(name, "draft")
-            client = self.post(name, "/v1/clients", name="script", profile="basic", roles=["auditor"])
+            client = self.post(name, "/v1/clients", name="script", securityProfile="basic", roles=["auditor"])
             for hidden in (draft, offer["id"], client["id"]):
                 self.hide(hidden, other, "anonymous")
 
@@ -91,7 +91,7 @@ def _attack(home: Path, database_url: str, persona: str, *options: str) -> dict[
     """Let Schemathesis loose on a fresh exchange; return which statuses each operation gave. Fails on any failure."""
     with a_server(home, database_url, DATAHUB_TOKEN_LIFETIME_S="3600") as server:
         stage = Stage(server)
-        document = build(some_settings(home / "described", base_url=server.url)).state.openapi_full
+        document = build(some_settings(home / "described", base_url=server.url)).state.openapi.full
         (home / "openapi.json").write_text(json.dumps(document))
         (home / "schemathesis.toml").write_text("")
         told = home / "told.ndjson"
@@ -146,11 +146,14 @@ def _must_have_reached(persona: str, statuses: dict[str, set[int]]) -> None:
     assert not [operation for operation, seen in statuses.items() if any(s >= 500 for s in seen)]
 
 
+@pytest.mark.timeout(1500)  # every operation, from a program of its own: minutes on a busy machine
 @pytest.mark.parametrize(("persona", "phases"), SHORT.items())
 def test_a_short_run_of_schemathesis_finds_nothing(
     tmp_path: Path, sqlite_url: str, persona: str, phases: str
 ) -> None:
-    statuses = _attack(tmp_path, sqlite_url, persona, "--phases", phases, "--max-examples", "1")
+    statuses = _attack(
+        tmp_path, sqlite_url, persona, "--phases", phases, "--max-examples", "1", "--seed", "1"
+    )
     _must_have_reached(persona, statuses)
 
 

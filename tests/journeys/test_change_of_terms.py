@@ -68,8 +68,11 @@ def test_a_provider_sees_what_a_change_would_do_before_it_is_made(hub: Hub) -> N
     # what was decided can be decided again, by both sides and the exchange's auditors; by nobody else
     decision = fetched[0].headers["datahub-decision"]
     for party in (provider, university, hub.auditor):
-        again = party.done("GET", f"/v1/decisions/{decision}/replay", 200)
+        again = party.done("GET", f"/v1/decisions/{decision}/replay", 200, params={"reason": "audit"})
         assert (again["isSame"], again["isPermit"], again["code"]) == (True, True, "permitted")
+    query = {"action": "decision.replay", "thing": decision}
+    looks = hub.auditor.done("GET", "/v1/log-entries", 200, params=query)["items"]
+    assert [each["details"] for each in looks] == [{"reason": "audit", "isSame": True}] * 3
     stranger = hub.party("vreemde", Role.REQUESTER)
     assert stranger.get(f"/v1/decisions/{decision}/replay").status_code == 404
     own = provider.get(f"{dataset}/data").headers["datahub-decision"]

@@ -14,7 +14,7 @@ import pytest
 
 from tests.bench.story import World, a_world
 from tests.postgres import DURABLE, postgres_server
-from tests.server import Server, a_server
+from tests.server import HTTP, Server, a_server
 
 CSV_HEADER = b"id,name\n"
 ROW = b"%d,somebody with a name of some length\n"
@@ -71,7 +71,7 @@ def test_a_server_killed_during_an_upload_leaves_nothing_under_a_final_name(worl
 
     killer = _crash_when(server, is_under_way)
     with pytest.raises(httpx2.TransportError):
-        httpx2.post(
+        HTTP.post(
             server.url + where,
             content=slowly(),
             headers={
@@ -99,9 +99,9 @@ def test_a_server_killed_while_it_streams_has_the_read_in_its_log_and_the_client
     killer = _crash_when(server, is_under_way)
     received = 0
     headers = {"Authorization": f"Bearer {world.read_token()}"}
-    with httpx2.stream("GET", where, params={"format": "jsonl"}, headers=headers, timeout=60) as answer:
+    with HTTP.stream("GET", where, params={"format": "jsonl"}, headers=headers, timeout=60) as answer:
         assert answer.status_code == 200
-        entry = answer.headers["datahub-entry"]
+        entry = answer.headers["datahub-log-entry"]
         with pytest.raises(httpx2.TransportError):
             for chunk in answer.iter_raw(chunk_size=4096):
                 received += len(chunk)
@@ -132,7 +132,11 @@ def test_no_byte_leaves_and_no_write_is_acknowledged_that_a_crash_could_lose(
         ]
         for worker in workers:
             worker.start()
-        time.sleep(0.3 + chance.random())
+        # A kill before anything was told would prove nothing; on a busy machine that takes a while.
+        until = time.monotonic() + WAIT_S
+        while not (entries and people) and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(chance.random())
         server.kill()
         stop.set()
         for worker in workers:
@@ -152,11 +156,11 @@ def _read_on(world: World, token: str, entries: list[str], stop: threading.Event
     headers = {"Authorization": f"Bearer {token}"}
     while not stop.is_set():
         try:
-            with httpx2.stream(
+            with HTTP.stream(
                 "GET", where, params={"filter": "id:lt:10"}, headers=headers, timeout=30
             ) as answer:
                 assert answer.status_code == 200
-                entries.append(answer.headers["datahub-entry"])  # the head alone is a byte that left
+                entries.append(answer.headers["datahub-log-entry"])  # the head alone is a byte that left
                 answer.read()
         except httpx2.TransportError:
             return
@@ -175,7 +179,7 @@ def _write_on(world: World, token: str, made: list[str], stop: threading.Event) 
         count += 1
         slug = f"d{time.monotonic_ns()}-{count}"
         try:
-            answer = httpx2.post(
+            answer = HTTP.post(
                 f"{world.server.url}/v1/datasets",
                 json={**described, "slug": slug},
                 headers=headers,

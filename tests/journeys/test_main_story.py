@@ -144,7 +144,10 @@ def test_a_real_table_is_published_agreed_fetched_and_found_in_the_log(
     detail = [{"type": "dataset", "identifier": story.dataset_id, "agreement": agreement}]
     refused = story.consumer.ask_token(authorization_details=json.dumps(detail))
     assert refused.status_code == 400
-    assert refused.json()["error"] == "invalid_authorization_details"
+    assert (refused.json()["error"], refused.json()["code"]) == (
+        "invalid_authorization_details",
+        "agreement-revoked",
+    )
 
     entries = story.provider.done("GET", "/v1/log-entries?action=data.read&pageSize=200", 200)["items"]
     reads = [(e["outcome"], e["code"]) for e in entries]

@@ -1,4 +1,4 @@
-"""The README's tour and the API guide's examples, run against a real server: what they show is what comes.
+"""The tour and the API guide's examples, run against a real server: what they show is what comes.
 
 After a change that is meant: `.venv/bin/python -m tests.journeys.test_tour` writes what comes into the pages.
 """
@@ -15,7 +15,7 @@ import pytest
 from tests.journeys.console import Step, masked, read_steps, rewritten, run_steps
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/api-guide.md")
+PAGES = ("docs/tour.md", "docs/api-guide.md")
 PORT_SHOWN = "8000"
 NEEDS = ("bash", "curl", "jq")
 PATIENCE_S = 200

@@ -11,7 +11,7 @@ from sqlmodel import SQLModel, select
 
 from datahub.kernel import db
 from datahub.kernel.context import ANONYMOUS, Context
-from datahub.kernel.outbox import PAUSES_S, OutboxRow, announce, work_off
+from datahub.kernel.outbox import KEPT, PAUSES_S, OutboxRow, announce, forget_done, work_off
 from tests.build import NOON, a_context, some_settings
 
 
@@ -90,3 +90,19 @@ def test_the_claim_of_a_worker_that_died_is_taken_over(engine: Engine, tmp_path:
     handlers = {"Happened": lambda _c, _p: None}
     assert work_off(engine, settings, handlers, NOON + timedelta(minutes=1)) == 0
     assert work_off(engine, settings, handlers, NOON + timedelta(minutes=6)) == 1
+
+
+def test_what_is_done_is_forgotten_after_a_while_and_what_waits_or_failed_is_not(
+    engine: Engine, tmp_path: Path
+) -> None:
+    settings = some_settings(tmp_path)
+    with a_context(engine, settings, ANONYMOUS) as ctx:
+        for fact in ("Happened", "Happened", "Unknown"):
+            announce(ctx, fact, {})
+    assert work_off(engine, settings, {"Happened": lambda _c, _p: None}, NOON) == 2
+    for now, gone in ((NOON + KEPT, 0), (NOON + KEPT + timedelta(seconds=1), 2)):
+        with db.transaction(engine) as session:
+            assert forget_done(Context(session, ANONYMOUS, now, "t", settings), limit=1) == min(gone, 1)
+            assert forget_done(Context(session, ANONYMOUS, now, "t", settings)) == max(gone - 1, 0)
+    with db.transaction(engine) as session:
+        assert [row.fact for row in session.exec(select(OutboxRow)).all()] == ["Unknown"]

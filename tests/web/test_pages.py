@@ -3,13 +3,18 @@
 import re
 
 import pytest
+from sqlalchemy import text
 
+from datahub.catalog import storage
+from datahub.kernel import db
+from datahub.kernel.context import ANONYMOUS, Context
 from datahub.kernel.errors import Refusal
+from datahub.kernel.outbox import announce, work_off
 from datahub.web import pages
 from tests.hub import Hub
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/problems", "/problems/agreement-not-found"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/problems", "/problems/agreement-not-found", "/log/verify"])
 def test_a_page_takes_nothing_from_elsewhere(sqlite_hub: Hub, path: str) -> None:
     answer = sqlite_hub.http.get(path)
     assert answer.status_code == 200
@@ -40,9 +45,32 @@ def test_an_unknown_refusal_is_not_found(sqlite_hub: Hub) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "page-not-found")
 
 
-def test_health_tells_whether_the_database_answers(sqlite_hub: Hub) -> None:
+def test_health_tells_whether_database_and_storage_answer(sqlite_hub: Hub) -> None:
     assert sqlite_hub.http.get("/health/live").json() == {"status": "live"}
     assert sqlite_hub.http.get("/health/ready").json() == {"status": "ready"}
+    staging = storage(sqlite_hub.settings).staging
+    staging.rename(staging.with_name("gone"))
+    refused = sqlite_hub.http.get("/health/ready")
+    staging.with_name("gone").rename(staging)
+    assert (refused.status_code, refused.json()["failed"]) == (503, "storage")
+    assert "DATAHUB_STORAGE_URL" in refused.json()["remedy"]
+    with db.transaction(sqlite_hub.engine) as session:
+        session.execute(text("alter table participant rename to participant_gone"))
+    refused = sqlite_hub.http.get("/health/ready")
+    assert (refused.status_code, refused.json()["failed"]) == (503, "database")
+
+
+def test_health_tells_whether_a_worker_takes_care_of_what_is_due(hub: Hub) -> None:
+    assert hub.http.get("/health/worker").json() == {"status": "working"}
+    with db.transaction(hub.engine) as session:
+        ctx = Context(session, ANONYMOUS, hub.clock(), "t", hub.settings)
+        announce(ctx, "ParticipantMoved", {"participantId": "p"})
+    assert hub.http.get("/health/worker").status_code == 200
+    hub.clock.forward(minutes=5)
+    refused = hub.http.get("/health/worker")
+    assert (refused.status_code, refused.json()["failed"]) == (503, "worker")
+    work_off(hub.engine, hub.settings, {"ParticipantMoved": lambda ctx, payload: None}, hub.clock())
+    assert hub.http.get("/health/worker").status_code == 200
 
 
 def test_the_well_known_files_lead_on(sqlite_hub: Hub) -> None:

@@ -11,11 +11,11 @@ import hmac
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 GATHER_BYTES = 4 << 20
 """Small network chunks are gathered to this size before one hop to a thread hashes and writes them."""
@@ -23,6 +23,7 @@ GATHER_BYTES = 4 << 20
 ALGORITHMS: Mapping[str, str] = MappingProxyType({"sha-256": "sha256", "sha-512": "sha512"})
 """RFC 9530 §5: the algorithms with status Active; the insecure ones are ignored."""
 
+Result = TypeVar("Result")
 _MEMBER = re.compile(r"\s*([a-z*][a-z0-9_\-.*]*)=:([A-Za-z0-9+/=]*):\s*")
 
 
@@ -182,12 +183,16 @@ async def _pour(
 
 
 async def _settle(handle: int, hashes: "list[hashlib._Hash]", chunks: list[bytes]) -> None:
-    """Write and hash in a thread, and wait for it even when cancelled: the handle must not be closed under it."""
-    work = asyncio.ensure_future(asyncio.to_thread(_write, handle, hashes, chunks))
+    await to_its_end(_write, handle, hashes, chunks)
+
+
+async def to_its_end(work: Callable[..., Result], *args: Any) -> Result:
+    """Work in a thread, and wait for it even when cancelled: no handle is closed under it."""
+    doing = asyncio.ensure_future(asyncio.to_thread(work, *args))
     try:
-        await asyncio.shield(work)
+        return await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait([work])
+        await asyncio.wait([doing])
         raise
 
 

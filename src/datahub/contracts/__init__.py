@@ -9,20 +9,21 @@ from datahub.contracts.models import (
     AccessRequest,
     Agreement,
     AgreementState,
-    Move,
     NegotiationEvent,
+    NegotiationMove,
     NegotiationState,
     Party,
 )
 from datahub.contracts.rules.agreements import AgreementMove, Standing, is_in_force
-from datahub.contracts.rules.permission import facts_of, purpose_of, recipient_names
+from datahub.contracts.rules.permission import facts_of, purpose_of, recipient_names, ways_to_permit
 from datahub.contracts.service.agreements import (
     agreements_in_force,
     get_agreement,
+    hold_agreement,
     linked,
     list_agreements,
     move_agreement,
-    standing_of,
+    release_agreement,
 )
 from datahub.contracts.service.requests import (
     Wishes,
@@ -33,7 +34,12 @@ from datahub.contracts.service.requests import (
     request_access,
     steps_of,
 )
-from datahub.contracts.store import Filters, agreement_by_id, agreement_of, holders_of
+from datahub.contracts.service.upstream import (
+    check_upstream,
+    close_what_was_shared_on,
+    standing_of,
+)
+from datahub.contracts.store import Filters, agreement_by_id, agreement_of, holders_of, line_of
 
 __all__ = [
     "AccessRequest",
@@ -43,8 +49,8 @@ __all__ = [
     "AgreementNotFound",
     "AgreementState",
     "Filters",
-    "Move",
     "NegotiationEvent",
+    "NegotiationMove",
     "NegotiationState",
     "Party",
     "Standing",
@@ -52,12 +58,16 @@ __all__ = [
     "agreement_by_id",
     "agreement_of",
     "agreements_in_force",
+    "check_upstream",
+    "close_what_was_shared_on",
     "comment_on",
     "facts_of",
     "get_agreement",
     "get_request",
+    "hold_agreement",
     "holders_of",
     "is_in_force",
+    "line_of",
     "linked",
     "list_agreements",
     "list_requests",
@@ -65,7 +75,9 @@ __all__ = [
     "move_request",
     "purpose_of",
     "recipient_names",
+    "release_agreement",
     "request_access",
     "standing_of",
     "steps_of",
+    "ways_to_permit",
 ]

@@ -57,6 +57,18 @@ class TermsHaveChanged(Conflict):
     title = "Terms have changed"
 
 
+class UpstreamNotUsable(Conflict):
+    """The agreement that a dataset says it was obtained under is not one of its provider's, or not in force."""
+
+    title = "Upstream agreement not usable"
+
+
+class GrantsBeyondUpstream(Conflict):
+    """The offer permits what the agreement its data was obtained under does not; an attempt that shows it comes along."""
+
+    title = "Offer grants beyond its upstream agreement"
+
+
 class AgreementMoveNotAllowed(Forbidden):
     """The actor may see the agreement but not make this move."""
 

@@ -25,7 +25,7 @@ class NegotiationState(StrEnum):
     TERMINATED = "TERMINATED"
 
 
-class Move(StrEnum):
+class NegotiationMove(StrEnum):
     """What somebody, a rule or the clock does to an access request."""
 
     REQUEST = "request"
@@ -162,6 +162,7 @@ class Agreement(SQLModel, table=True):
         Index(None, "provider_id", "id"),
         Index(None, "dataset_id", "id"),
         Index(None, "state", "valid_until"),
+        db.IS_AUTHORITY,
     )
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))

@@ -101,6 +101,22 @@ def agreement_by_id(session: Session, agreement_id: str) -> Agreement | None:
     return session.get(Agreement, agreement_id) if is_id(agreement_id) else None
 
 
+def successor_of(session: Session, agreement: Agreement) -> Agreement | None:
+    """Return the newest agreement that replaced this one."""
+    found = select(Agreement).where(Agreement.supersedes_id == agreement.id)
+    return session.exec(found.order_by(col(Agreement.id).desc())).first()
+
+
+def line_of(session: Session, agreement_id: str) -> Sequence[Agreement]:
+    """Return an agreement and all that replaced it, oldest first: one relation, however often it was renewed."""
+    found: list[Agreement] = []
+    at = agreement_by_id(session, agreement_id)
+    while at is not None:
+        found.append(at)
+        at = successor_of(session, at)
+    return found
+
+
 def agreement_of(session: Session, request_id: str) -> Agreement | None:
     """Return the agreement a request ended in, if it did."""
     return session.exec(select(Agreement).where(Agreement.request_id == request_id)).first()

@@ -24,6 +24,7 @@ class Actor:
     scopes: frozenset[str] = frozenset()
     is_exchange: bool = False
     token_id: str | None = None
+    token_expires_at: datetime | None = None
     authorization_details: tuple[Mapping[str, JsonValue], ...] = ()
 
     @property
@@ -41,6 +42,25 @@ class Actor:
 
 
 ANONYMOUS = Actor()
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a caller shows with a request, as it was sent: nothing of it is proved yet (RFC 6750 §2.1, RFC 9449 §7.1).
+
+    `path` is the address called, percent-encoded as sent and without its query: a proof is made for one method and address.
+    """
+
+    scheme: str
+    token: str
+    proofs: tuple[str, ...] = ()
+    method: str = "GET"
+    path: str = "/"
+
+
+# Under this key of a session's `info` stands the first entry that its transaction left in the access log.
+LOG_ENTRY = "log_entry"
+ENTRY_HEADER = "Datahub-Log-Entry"
 
 
 @dataclass(frozen=True)

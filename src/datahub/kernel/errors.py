@@ -83,10 +83,38 @@ class Unauthenticated(Refusal):
     title = "Credential missing or not valid"
 
 
+class Exhausted(Refusal):
+    """What was agreed for a period is used up (RFC 6585 §4)."""
+
+    title = "Used up for now"
+
+
 class Unavailable(Refusal):
     """The exchange cannot do it safely now; trying again later may work."""
 
     title = "Temporarily unavailable"
 
 
-KINDS: tuple[type[Refusal], ...] = (Invalid, NotFound, Forbidden, Conflict, Gone, Unavailable)
+class OtherSideFailed(Unavailable):
+    """A server that the exchange had to ask did not give a usable answer."""
+
+    title = "Other side failed"
+
+
+class OtherSideSlow(OtherSideFailed):
+    """A server that the exchange had to ask did not answer in time."""
+
+    title = "Other side too slow"
+
+
+KINDS: tuple[type[Refusal], ...] = (
+    Invalid,
+    NotFound,
+    Forbidden,
+    Conflict,
+    Gone,
+    Exhausted,
+    Unavailable,
+    OtherSideFailed,
+    OtherSideSlow,
+)

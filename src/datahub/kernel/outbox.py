@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Engine, Index, String, Text, update
-from sqlmodel import Field, SQLModel, col, select
+from sqlalchemy import Column, Engine, Index, String, Text, delete, func, update
+from sqlmodel import Field, Session, SQLModel, col, select
 
 from datahub.kernel import db
 from datahub.kernel.context import ANONYMOUS, Context
@@ -26,6 +26,9 @@ Errand = Callable[[Engine, Settings, Mapping[str, Any], datetime], None]
 PAUSES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 # A claim older than this belongs to a worker that died.
 CLAIM_LIFE = timedelta(minutes=5)
+
+# How long a fact that has had its handler is kept, for whoever looks what happened; dead ones stay.
+KEPT = timedelta(days=7)
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +56,17 @@ def announce(ctx: Context, fact: str, payload: Mapping[str, Any]) -> None:
     ctx.session.add(OutboxRow(id=new_id(), fact=fact, payload=dict(payload), at=ctx.now, due_at=ctx.now))
 
 
+def waiting_since(session: Session, now: datetime) -> datetime | None:
+    """Return since when the oldest fact that is due waits for a worker; None when none does."""
+    waits = (
+        select(func.min(OutboxRow.due_at))
+        .where(col(OutboxRow.done_at).is_(None))
+        .where(col(OutboxRow.is_dead).is_(False))
+        .where(col(OutboxRow.due_at) <= now)
+    )
+    return session.exec(waits).one()
+
+
 def work_off(
     engine: Engine,
     settings: Settings,
@@ -76,6 +90,19 @@ def work_off(
             _log.warning("outbox %s failed: %s", row_id, type(fault).__name__)
             _postpone(engine, row_id, f"{type(fault).__name__}: {fault}"[:500], now)
     return done
+
+
+def forget_done(ctx: Context, limit: int = 5000) -> int:
+    """Remove facts that had their handler over a week ago, the oldest first, at most `limit`; return how many."""
+    old = (
+        select(OutboxRow.id)
+        .where(col(OutboxRow.done_at) < ctx.now - KEPT)
+        .order_by(col(OutboxRow.done_at))
+        .limit(limit)
+    )
+    ids = list(ctx.session.exec(old).all())
+    ctx.session.exec(delete(OutboxRow).where(col(OutboxRow.id).in_(ids)))
+    return len(ids)
 
 
 def _do(

@@ -7,7 +7,7 @@ import base64
 import binascii
 import ipaddress
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -35,6 +35,26 @@ class Settings(BaseSettings):
     token_lifetime_s: int = Field(
         default=600, ge=30, le=3600, description="Life of an access token, seconds."
     )
+    tokens_per_minute: int = Field(
+        default=60_000,
+        ge=10,
+        description="Calls of OAuth's endpoints by one client in a minute, per process.",
+    )
+    ishare_id: str = Field(
+        default="",
+        description="The exchange's iSHARE id, e.g. EU.EORI.NL000000001; empty: no iSHARE clients.",
+    )
+    trust_anchors: Path | None = Field(
+        default=None, description="PEM file of the roots that clients' certificates (x5c) must lead to."
+    )
+    revocation_lists: Literal["required", "when-reachable", "ignored"] = Field(
+        default="required",
+        description="Whether a client's certificate is refused when no revocation list (CRL) tells it is still good.",
+    )
+    client_metadata_documents: bool = Field(
+        default=False,
+        description="Let organisations register clients by the address of a metadata document, their client_id then.",
+    )
     key_rotation_days: int = Field(
         default=90, ge=1, description="Age at which a signing key is replaced, days."
     )
@@ -43,6 +63,37 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(default=1 << 40, ge=1024, description="Largest upload, bytes.")
     engine_memory_mb: int = Field(default=512, ge=128, description="Memory for the query engine, MiB.")
+    log_records_days: int = Field(
+        default=1826, ge=30, description="How long records of the access log are kept, days (5 years)."
+    )
+    log_leaves_days: int = Field(
+        default=2192,
+        ge=30,
+        description="How long leaves of the log are kept, days; not less than the records.",
+    )
+    query_memory_mb: int = Field(
+        default=512, ge=128, description="Memory for one question or one SELECT, MiB."
+    )
+    query_time_s: float = Field(
+        default=30, gt=0, le=600, description="Time for one question or one SELECT, seconds."
+    )
+    query_slots: int = Field(default=2, ge=1, description="Queries that run at once in one process.")
+    queries_per_day: int = Field(
+        default=100, ge=1, description="Results-only queries per agreement in 24 hours."
+    )
+    duty_days: int = Field(
+        default=30, ge=1, le=365, description="Term of recalls, and of duties that state none, days."
+    )
+    recall_gather_s: int = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="How long people are gathered into one recall of an agreement before it goes out, seconds.",
+    )
+    person_logins: Path | None = Field(
+        default=None,
+        description="TOML file of the OpenID providers by which people reach their own consents; empty: links only.",
+    )
     contact_name: str = Field(default="Datahub operators", description="Who runs this exchange.")
     contact_url: str = Field(
         default="https://example.org/datahub", description="Where to read about this exchange."
@@ -65,12 +116,21 @@ class Settings(BaseSettings):
         }
         for name, value in filled.items():
             object.__setattr__(self, name, value)  # frozen for everyone else
+        if self.ishare_id and self.trust_anchors is None:
+            msg = "DATAHUB_ISHARE_ID needs DATAHUB_TRUST_ANCHORS: iSHARE clients prove themselves by certificates"
+            raise ValueError(msg)
+        if self.trust_anchors is not None and not self.trust_anchors.is_file():
+            msg = f"DATAHUB_TRUST_ANCHORS {str(self.trust_anchors)!r} is not a file"
+            raise ValueError(msg)
         url = urlsplit(self.base_url)
         if not url.hostname or url.query or url.fragment:
             msg = f"DATAHUB_BASE_URL {self.base_url!r} is not a plain http(s) URL"
             raise ValueError(msg)
         if url.scheme != "https" and not is_loopback(url.hostname):
             msg = f"DATAHUB_BASE_URL {self.base_url!r} must use https, because tokens travel on it"
+            raise ValueError(msg)
+        if self.log_leaves_days < self.log_records_days:
+            msg = "DATAHUB_LOG_LEAVES_DAYS must not be less than DATAHUB_LOG_RECORDS_DAYS"
             raise ValueError(msg)
         return self
 

@@ -17,10 +17,17 @@ TABLES = (
     "datahub.kernel.outbox",
     "datahub.kernel.rest.reply",
     "datahub.audit.models",
+    "datahub.witness.models",
     "datahub.participants.models",
     "datahub.oauth.models",
     "datahub.catalog.models",
+    "datahub.consent.models",
     "datahub.contracts.models",
+    "datahub.review.models",
+    "datahub.queries.models",
+    "datahub.live.models",
+    "datahub.samples.models",
+    "datahub.transfers.models",
 )
 
 

@@ -20,6 +20,7 @@ h1 { font-size: 1.7rem; line-height: 1.25; } a { color: var(--link); }
 code { background: color-mix(in srgb, var(--line) 45%, transparent); padding: .1em .35em; border-radius: 4px; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .45rem .6rem .45rem 0;
         border-bottom: 1px solid var(--line); vertical-align: top; } .soft { color: var(--soft); }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 # Swagger UI writes its own inline styles; scripts come from this server alone.
 DOCS_CSP = (
@@ -27,6 +28,8 @@ DOCS_CSP = (
     "connect-src 'self'; frame-ancestors 'none'"
 )
 PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+# The page that verifies a receipt: its own script, no connection to anywhere.
+RECEIPT_CSP = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 ASSETS: Mapping[str, str] = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
@@ -94,6 +97,7 @@ def landing(name: str) -> str:
         ("/docs", "API reference", "every address, with its scope and its answers"),
         ("/v1/datasets", "Catalogue", "open metadata, as JSON or JSON-LD (DCAT 3)"),
         ("/problems", "Refusals", "what each code means"),
+        ("/log/verify", "Verify a receipt", "that an entry is in the access log, in your browser"),
         ("/.well-known/oauth-authorization-server", "Authorization server", "RFC 8414 metadata"),
         ("/health/ready", "Health", "whether the exchange can serve"),
     )
@@ -104,6 +108,28 @@ def landing(name: str) -> str:
         name,
         f"<h1>{escape(name)}</h1><p>A trusted data exchange: open metadata, closed data, one log.</p><table>{items}</table>",
     )
+
+
+def receipt_page() -> str:
+    """Write the page that verifies a receipt in the browser, without sending it anywhere."""
+    return page(
+        "Verify a receipt",
+        "<h1>Verify a receipt</h1>"
+        "<p>A receipt (<code>.tlog-proof</code>) shows that an entry is in the access log. This page checks it here, in"
+        " your browser: it sends nothing.</p>"
+        '<form id="verify"><p><label for="receipt">Receipt</label><br><input id="receipt" type="file" required></p>'
+        '<p><label for="policy">Trust policy</label><br><input id="policy" type="file" required></p>'
+        '<p class=soft>The <a href="/log/trust-policy">trust policy of this exchange</a> names the keys of its log and'
+        " its witnesses. Whoever doubts the exchange takes the policy from somebody else.</p>"
+        '<p><button>Verify</button></p></form><div id="result" role="status" aria-live="polite"></div>'
+        "<noscript><p>Without JavaScript: <code>datahub log verify --receipt FILE --policy FILE</code>.</p></noscript>"
+        '<script src="/log/verify/receipt.js"></script>',
+    )
+
+
+def receipt_script() -> bytes:
+    """Return the script of that page."""
+    return files("datahub.web").joinpath("receipt.js").read_bytes()
 
 
 def page(title: str, body: str) -> str:

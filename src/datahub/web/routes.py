@@ -1,5 +1,6 @@
 """Addresses for people and monitors: landing, API reference, refusals, health, well-known files."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ from fastapi import APIRouter, Request
 from sqlalchemy import text
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from datahub.kernel import db
+from datahub.catalog import storage
+from datahub.kernel import db, outbox
 from datahub.kernel.clock import rfc3339
 from datahub.kernel.errors import NotFound, Unavailable
 from datahub.kernel.rest import Door
@@ -68,10 +70,25 @@ def problem_page(code: str) -> Response:
     raise PageNotFound("No refusal has this code.", remedy="See /problems for all of them.")
 
 
+@router.get("/log/verify")
+def receipt_page() -> Response:
+    """Show the page that verifies a receipt in the browser."""
+    headers = {"Content-Security-Policy": pages.RECEIPT_CSP, "Cache-Control": "no-cache"}
+    return HTMLResponse(pages.receipt_page(), headers=headers)
+
+
+@router.get("/log/verify/receipt.js")
+def receipt_script() -> Response:
+    """Give the script of that page."""
+    return Response(
+        pages.receipt_script(), media_type="text/javascript", headers={"Cache-Control": "no-cache"}
+    )
+
+
 @router.get("/v1/openapi.json")
 def openapi(request: Request) -> Response:
     """Give the OpenAPI document (NL API Design Rules /core/publish-openapi: open to all origins)."""
-    body = orjson.dumps(request.app.state.openapi_published)
+    body = orjson.dumps(request.app.state.openapi.published)
     return Response(
         body,
         media_type="application/json",
@@ -87,16 +104,44 @@ def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 def ready(request: Request) -> dict[str, str]:
-    """Tell whether the exchange can serve: the database answers. Raises NotReady."""
+    """Tell whether the exchange can serve: the database answers, the storage takes files. Raises NotReady."""
     door: Door = request.app.state.door
-    try:
-        with db.transaction(door.engine, is_read=True) as session:
-            session.execute(text("select 1 from participant limit 1"))
-    except Exception as fault:
-        raise NotReady(
-            "The database does not answer.", remedy="Operators: `datahub migrate`, then look at the log."
-        ) from fault
+    for name, look in _NEEDED.items():
+        try:
+            look(door)
+        except Exception as fault:
+            raise NotReady(f"The {name} does not answer.", remedy=_REMEDIES[name], failed=name) from fault
     return {"status": "ready"}
+
+
+@router.get("/health/worker")
+def working(request: Request) -> dict[str, str]:
+    """Tell whether a worker takes care of what is due; the exchange serves without one. Raises NotReady."""
+    door: Door = request.app.state.door
+    now = door.clock()
+    with db.transaction(door.engine, is_read=True) as session:
+        since = outbox.waiting_since(session, now)
+    if since is not None and now - since > _LATE:
+        detail = f"Webhooks and what follows from events have waited since {rfc3339(since)}."
+        raise NotReady(detail, remedy=_REMEDIES["worker"], failed="worker")
+    return {"status": "working"}
+
+
+def _look_at_database(door: Door) -> None:
+    with db.transaction(door.engine, is_read=True) as session:
+        session.execute(text("select 1 from participant limit 1"))
+
+
+_NEEDED: Mapping[str, Callable[[Door], None]] = {
+    "database": _look_at_database,
+    "storage": lambda door: storage(door.settings).must_work(),
+}
+_REMEDIES = {
+    "database": "Operators: `datahub migrate`, then look at the log.",
+    "storage": "Operators: is there room on the disk, does DATAHUB_STORAGE_URL answer, may this user write there?",
+    "worker": "Operators: run `datahub worker`, or serve without --without-worker, and look at its log.",
+}
+_LATE = timedelta(minutes=2)
 
 
 @router.get("/.well-known/security.txt")

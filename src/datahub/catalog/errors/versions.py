@@ -1,6 +1,6 @@
 """What is refused about versions and uploads."""
 
-from datahub.kernel.errors import Invalid, NotFound, Unavailable
+from datahub.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class VersionNotFound(NotFound):
@@ -25,3 +25,15 @@ class StorageUnavailable(Unavailable):
     """The object store did not take or give the bytes; nothing was changed."""
 
     title = "Storage unavailable"
+
+
+class DatasetIsStored(Conflict):
+    """A dataset is either stored or live: this one has stored versions."""
+
+    title = "Dataset is stored"
+
+
+class DatasetIsLive(Conflict):
+    """A dataset is either stored or live: this one is a live API and takes no uploads."""
+
+    title = "Dataset is a live API"

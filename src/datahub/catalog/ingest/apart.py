@@ -9,7 +9,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock
 
-from datahub.catalog.ingest import Column, Dialect, TableFacts, TableFaults, TableForm, ingest
+from datahub.catalog.ingest import (
+    Arrangement,
+    Beside,
+    Column,
+    Dialect,
+    TableFacts,
+    TableFaults,
+    TableForm,
+    ingest,
+)
 from datahub.catalog.ingest.faults import stop
 
 HEAP_BYTES = 4 << 30
@@ -19,7 +28,9 @@ KEPT_IDLE = 2
 SMALL_BYTES = 32 << 20
 """After a larger file the reader ends, and gives its memory back."""
 
-_Order = tuple[Path, Path, TableForm, Sequence[Column] | None, Dialect | None]
+_Order = tuple[
+    Path, Path, TableForm, Sequence[Column] | None, Dialect | None, Arrangement | None, Beside | None
+]
 
 
 def ingest_apart(
@@ -29,6 +40,8 @@ def ingest_apart(
     *,
     declared: Sequence[Column] | None = None,
     dialect: Dialect | None = None,
+    arrangement: Arrangement | None = None,
+    beside: Beside | None = None,
     timeout_s: float | None = None,
 ) -> TableFacts:
     """Do what `ingest` does, in another process. Raises TableFaults, also when the file kills its reader.
@@ -36,7 +49,7 @@ def ingest_apart(
     A reader takes a second to start; up to two wait for the next file. Safe to call from several threads.
     """
     reader = _take()
-    answer = reader.ask((source, target, form, declared, dialect), timeout_s)
+    answer = reader.ask((source, target, form, declared, dialect, arrangement, beside), timeout_s)
     if answer is not None and source.stat().st_size <= SMALL_BYTES:
         _give_back(reader)
     else:
@@ -116,8 +129,17 @@ def _serve(orders: Connection, answers: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(EOFError, KeyboardInterrupt):
         while True:
-            source, target, form, declared, dialect = orders.recv()
+            source, target, form, declared, dialect, arrangement, beside = orders.recv()
             try:
-                answers.send(ingest(source, target, form, declared=declared, dialect=dialect))
+                found = ingest(
+                    source,
+                    target,
+                    form,
+                    declared=declared,
+                    dialect=dialect,
+                    arrangement=arrangement,
+                    beside=beside,
+                )
+                answers.send(found)
             except (TableFaults, OSError) as failure:
                 answers.send(failure)

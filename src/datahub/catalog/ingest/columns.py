@@ -1,7 +1,7 @@
 """The column types of a table: eight, each with one name and one meaning in CSV, JSON, Arrow, DuckDB and Parquet."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -124,6 +124,26 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Suggestion:
+    """What of people a column seems to hold: a category of DPV, and whether its `values` or its `name` say so."""
+
+    category: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a column holds, in figures. `distinct` is about right; bounds only where they tell of nobody."""
+
+    nulls: int
+    distinct: int
+    min: str | None
+    max: str | None
+    suggested: Suggestion | None
+    is_subject: bool
+
+
+@dataclass(frozen=True)
 class ColumnFacts:
     """A column as stored."""
 
@@ -131,6 +151,7 @@ class ColumnFacts:
     type: ColumnType
     nullable: bool
     null_count: int
+    profile: Profile | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -144,3 +165,5 @@ class TableFacts:
     """Of the Parquet file, lower-case hex."""
     inferred: bool
     """Whether the types were found in the data rather than declared."""
+    subject_count: int | None = None
+    """How many subjects the dictionary beside the table has, where there is one."""

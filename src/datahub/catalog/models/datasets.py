@@ -55,7 +55,8 @@ class Dataset(SQLModel, table=True):
     """A dataset's DCAT metadata and state; its data is in its versions.
 
     `spatial` is `{label, iri, bbox}`, `contact` is `{name, email, url}`, `columns` is the declared schema of a table.
-    `listed_at` orders the catalogue: when it was published, or made while it is a draft.
+    What is shared on names the agreement it was obtained under, and so its dataset (no foreign key: agreements are a
+    tier above). `listed_at` orders the catalogue: when it was published, or made while it is a draft.
     """
 
     __tablename__ = "dataset"
@@ -69,6 +70,7 @@ class Dataset(SQLModel, table=True):
         Index(None, "title_sort", "id"),
         Index(None, "provider_id", "listed_at", "id"),
         Index(None, "modified_at"),
+        db.IS_AUTHORITY,
     )
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
@@ -94,6 +96,8 @@ class Dataset(SQLModel, table=True):
     access_rights: str = Field(sa_column=Column(String(20), nullable=False))
     contact: dict[str, Any] | None = Field(default=None, sa_column=Column(db.Json))
     columns: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(db.Json))
+    upstream_agreement_id: str | None = Field(default=None, sa_column=Column(db.Id, index=True))
+    upstream_dataset_id: str | None = Field(default=None, sa_column=Column(db.Id))
     last_version: int = Field(default=0, sa_column=Column(Integer, nullable=False))
     created_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
     modified_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))

@@ -31,13 +31,18 @@ class QuestionKind(StrEnum):
 
 
 class Offer(SQLModel, table=True):
-    """What stays the same while an offer's terms change: whose it is, on which dataset, whether it is open."""
+    """What stays the same while an offer's terms change: whose it is, on which dataset, whether it is open.
+
+    `upstream`: of data shared on, whether the terms are proved to stay `within` the agreement it was obtained under.
+    """
 
     __tablename__ = "offer"
     __table_args__ = (
         CheckConstraint("state in ('draft','open','closed')", name="state"),
+        CheckConstraint("upstream in ('within','unknown')", name="upstream"),
         Index(None, "dataset_id", "state"),
         Index(None, "provider_id"),
+        db.IS_AUTHORITY,
     )
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
@@ -47,6 +52,7 @@ class Offer(SQLModel, table=True):
     version: int = Field(sa_column=Column(Integer, nullable=False))
     created_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
     changed_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False))
+    upstream: str | None = Field(default=None, sa_column=Column(String(10)))
     revision: int = 1
 
 
@@ -59,6 +65,7 @@ class OfferVersion(SQLModel, table=True):
     """
 
     __tablename__ = "offer_version"
+    __table_args__ = db.IS_AUTHORITY
 
     offer_id: str = Field(sa_column=Column(db.Id, ForeignKey("offer.id"), primary_key=True))
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))

@@ -15,12 +15,12 @@ class DatasetVersion(SQLModel, table=True):
     """One version of a dataset: never changed, only removed together with a draft.
 
     A table has `columns` (the schema as stored: name, type, nullable, title, description), `row_count` and one
-    object, zstd Parquet, under `object_key`. Files have none of these, and rows in `dataset_file`.
+    object, zstd Parquet, under `object_key`. Files have none of these. A live API has neither object nor files.
     `bytes` and `sha256` are of what is stored; `source_*` of what was received.
     """
 
     __tablename__ = "dataset_version"
-    __table_args__ = (UniqueConstraint("dataset_id", "number"),)
+    __table_args__ = (UniqueConstraint("dataset_id", "number"), db.IS_AUTHORITY)
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
     dataset_id: str = Field(sa_column=Column(db.Id, ForeignKey("dataset.id"), nullable=False))
@@ -39,3 +39,8 @@ class DatasetVersion(SQLModel, table=True):
     row_count: int | None = Field(default=None, sa_column=Column(BigInteger))
     object_key: str | None = Field(default=None, sa_column=Column(String(300)))
     files: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(db.Json, nullable=False))
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the data is asked of the provider's own service, call by call, and not stored."""
+        return self.object_key is None and not self.files

@@ -4,7 +4,6 @@ Reads, sizes and deletions go through obstore for both. Only publishing differs:
 and renames it without any fsync (observed with strace), so in a folder the finished file is linked into place here.
 """
 
-import errno
 import os
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from re import compile as pattern
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -33,6 +32,7 @@ from datahub.catalog.objects.blocks import (
     StorageFailed,
     brief,
 )
+from datahub.catalog.objects.folders import make_folder, put_in_folder, sync_folder
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
@@ -62,6 +62,14 @@ class ObjectStore:
         os.close(handle)
         return Path(name)
 
+    def must_work(self) -> None:
+        """Raise StorageFailed unless a file can be staged and the folder or bucket answers."""
+        try:
+            self.staged().unlink()
+        except OSError as error:
+            raise StorageFailed(brief(error)) from error
+        self.exists("probe")
+
     def put(self, key: str, finished: Path, *, replace: bool = False) -> int:
         """Store a finished local file under `key` and return its size; the file itself is consumed.
 
@@ -73,7 +81,7 @@ class ObjectStore:
             if self._folder is None:
                 self._put_in_bucket(key, finished, size, replace=replace)
             else:
-                _put_in_folder(self._folder, key, finished, replace=replace)
+                put_in_folder(self._folder, key, finished, replace=replace)
         except (FileExistsError, AlreadyExistsError):
             raise ObjectExists(key) from None
         except (BaseError, OSError) as error:
@@ -118,7 +126,7 @@ class ObjectStore:
             try:
                 obstore.delete(self._store, key)
                 if self._folder is not None:
-                    _sync_folder((self._folder / key).parent)
+                    sync_folder((self._folder / key).parent)
             except FileNotFoundError:
                 raise
             except (BaseError, OSError) as error:
@@ -156,6 +164,32 @@ class ObjectStore:
             return path
         handle: Any = BucketFile(self._bucket(), key, self.size(key))
         return pa.PythonFile(handle, mode="r")
+
+    def reader(self, key: str) -> "BinaryIO | BucketFile":
+        """Open an object to read it from its beginning; raises ObjectMissing."""
+        path = self.local_path(key)
+        return path.open("rb") if path is not None else BucketFile(self._bucket(), key, self.size(key))
+
+    def new_path(self, key: str) -> Path | None:
+        """Return where a file that grows under `key` lies when the store is a folder, its folder made; else None."""
+        _check(key)
+        if self._folder is None:
+            return None
+        path = self._folder / key
+        make_folder(path.parent)
+        return path
+
+    def remove_below(self, folder: str) -> None:
+        """Remove all objects below a folder."""
+        _check(folder)
+        try:
+            if self._folder is not None:
+                shutil.rmtree(self._folder / folder, ignore_errors=True)
+                return
+            for found in obstore.list(self._store, prefix=folder, chunk_size=_LISTED):
+                obstore.delete(self._store, [each["path"] for each in found])
+        except (BaseError, OSError) as error:
+            raise StorageFailed(brief(error)) from error
 
     def _bucket(self) -> S3Store:
         if isinstance(self._store, S3Store):
@@ -227,50 +261,3 @@ def _open_file(path: Path, start: int, end: int | None) -> Blocks:
     size = os.fstat(handle).st_size
     end = size if end is None else min(end, size)
     return FileBlocks(handle, size=size, start=start, end=max(start, end))
-
-
-def _put_in_folder(folder: Path, key: str, finished: Path, *, replace: bool) -> None:
-    """Fsync, link or rename into place, fsync the folders: in that order, or a crash shows a name without bytes."""
-    final = folder / key
-    _sync_file(finished)
-    _make_folder(final.parent)
-    if replace:
-        finished.replace(final)
-    else:
-        _link(finished, final)
-    _sync_folder(final.parent)
-
-
-def _link(finished: Path, final: Path) -> None:
-    """Give the file its final name unless that is taken: rename would replace silently."""
-    try:
-        final.hardlink_to(finished)
-    except OSError as error:
-        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP}:
-            raise
-        if final.exists():  # a file system without links: the look and the rename are two steps
-            raise FileExistsError(final) from None
-        finished.replace(final)
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

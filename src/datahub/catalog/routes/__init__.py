@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from datahub.catalog.routes import datasets, offers, versions
+from datahub.catalog.routes import datasets, offers, uploads, versions
 
 router = APIRouter()
-for each in (datasets, versions, offers):
+for each in (datasets, versions, uploads, offers):
     router.include_router(each.router)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from datahub.catalog.models import AccessRights, Dataset, DatasetKind, DatasetState, Language, TagField
 from datahub.catalog.routes import linked
+from datahub.catalog.routes.checks import Fitting, Upstream
 from datahub.catalog.routes.linked import JSON, JSON_LD, LINKED, LinkedResponse
 from datahub.catalog.rules import datasets as rules
 from datahub.catalog.schemas.datasets import (
@@ -94,10 +95,10 @@ Narrowed = Annotated[Narrowing, Depends()]
 
 
 @router.post(DATASETS, status_code=201, response_model=DatasetOut)
-def create_dataset(body: DatasetIn, ctx: Publisher, reply: Replies) -> Response:
+def create_dataset(body: DatasetIn, ctx: Publisher, reply: Replies, upstream: Upstream) -> Response:
     """Describe a dataset of your organisation. It starts as a draft that only your organisation sees."""
     reply.once(ctx)
-    dataset = service.create_dataset(ctx, body.slug, body.kind, body.values())
+    dataset = service.create_dataset(ctx, body.slug, body.kind, body.values(), upstream)
     [out] = _shaped(ctx, [dataset])
     return reply.created(ctx, out, f"{DATASETS}/{dataset.id}", dataset.revision)
 
@@ -138,10 +139,18 @@ def get_dataset(datasetId: str, ctx: Anyone, reply: Replies) -> Response:
 
 
 @router.patch(DATASETS + "/{datasetId}", response_model=DatasetOut)
-def change_dataset(datasetId: str, body: DatasetPatch, ctx: Publisher, reply: Replies) -> Response:
+def change_dataset(
+    datasetId: str,
+    body: DatasetPatch,
+    ctx: Publisher,
+    reply: Replies,
+    *,
+    upstream: Upstream,
+    must_fit: Fitting,
+) -> Response:
     """Change a dataset's description. Needs If-Match."""
     reply.changing(service.dataset_to_change(ctx, datasetId).revision)
-    dataset = service.change_dataset(ctx, datasetId, body.values())
+    dataset = service.change_dataset(ctx, datasetId, body.values(), upstream, must_fit)
     [out] = _shaped(ctx, [dataset])
     return reply.read(out, dataset.revision)
 
@@ -154,10 +163,12 @@ def delete_dataset(datasetId: str, ctx: Publisher, reply: Replies) -> None:
 
 
 @router.post(DATASETS + "/{datasetId}/transitions", status_code=201, response_model=DatasetOut)
-def move_dataset(datasetId: str, body: TransitionIn, ctx: Publisher, reply: Replies) -> Response:
+def move_dataset(
+    datasetId: str, body: TransitionIn, ctx: Publisher, reply: Replies, must_fit: Fitting
+) -> Response:
     """Publish, deprecate, restore or withdraw a dataset."""
     reply.once(ctx)
-    dataset = service.move_dataset(ctx, datasetId, body.move, body.reason)
+    dataset = service.move_dataset(ctx, datasetId, body.move, body.reason, must_fit)
     [out] = _shaped(ctx, [dataset])
     return reply.created(ctx, out, f"{DATASETS}/{datasetId}", dataset.revision)
 

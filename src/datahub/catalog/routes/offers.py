@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
+from datahub.catalog.routes.checks import FittingTerms, Upstream
 from datahub.catalog.routes.linked import JSON, JSON_LD, LINKED, chosen, varied
 from datahub.catalog.schemas.offers import (
     ExamplesOut,
@@ -57,13 +58,15 @@ def make_offer(
     body: OfferIn,
     ctx: Publisher,
     reply: Replies,
+    *,
+    upstream: Upstream,
     is_check: Annotated[
         bool, Query(alias="validateOnly", description="Check and answer 200; keep nothing.")
     ] = False,
 ) -> Response:
     """Make a draft offer: a policy on a dataset, from a template or in ODRL. All faults are named at once."""
     reply.once(ctx)
-    offer, version = service.make_offer(ctx, datasetId, body.terms(), is_check=is_check)
+    offer, version = service.make_offer(ctx, datasetId, body.terms(), upstream, is_check=is_check)
     if is_check:
         return reply.read(OfferCheckOut.of(version, warnings_on(version)))
     made = WrittenOfferOut.with_warnings(offer, version, warnings_on(version))
@@ -102,21 +105,41 @@ def list_offer_examples(datasetId: str, offerId: str, ctx: Publisher) -> Example
 
 
 @router.put(OFFERS + "/{offerId}", response_model=WrittenOfferOut)
-def change_offer(datasetId: str, offerId: str, body: OfferIn, ctx: Publisher, reply: Replies) -> Response:
+def change_offer(
+    datasetId: str,
+    offerId: str,
+    body: OfferIn,
+    ctx: Publisher,
+    reply: Replies,
+    *,
+    upstream: Upstream,
+    must_fit: FittingTerms,
+) -> Response:
     """Write the next version of an offer's terms; earlier versions stay as they are. Needs If-Match.
 
     Terms that break an example are refused, unless the examples are changed with them.
     """
     reply.changing(service.offer_to_change(ctx, datasetId, offerId).revision)
-    offer, version = service.change_offer(ctx, datasetId, offerId, body.terms())
+    offer, version = service.change_offer(ctx, datasetId, offerId, body.terms(), upstream, must_fit=must_fit)
     return reply.read(WrittenOfferOut.with_warnings(offer, version, warnings_on(version)), offer.revision)
 
 
 @router.post(OFFERS + "/{offerId}/transitions", status_code=201, response_model=OfferOut)
-def move_offer(datasetId: str, offerId: str, body: TransitionIn, ctx: Publisher, reply: Replies) -> Response:
+def move_offer(
+    datasetId: str,
+    offerId: str,
+    body: TransitionIn,
+    ctx: Publisher,
+    reply: Replies,
+    *,
+    upstream: Upstream,
+    must_fit: FittingTerms,
+) -> Response:
     """Open, close or reopen an offer."""
     reply.once(ctx)
-    offer, version = service.move_offer(ctx, datasetId, offerId, body.move, body.reason)
+    offer, version = service.move_offer(
+        ctx, datasetId, offerId, body.move, body.reason, upstream=upstream, must_fit=must_fit
+    )
     return reply.created(ctx, OfferOut.of(offer, version), _where(offer), offer.revision)
 
 

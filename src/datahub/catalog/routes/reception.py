@@ -7,9 +7,9 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -32,7 +32,10 @@ from datahub.catalog.receive import (
 )
 from datahub.catalog.routes.multipart import MultipartBody
 from datahub.catalog.rules import versions as rules
+from datahub.catalog.rules.resumable import metadata_of
+from datahub.catalog.service.resumable import whole_upload
 from datahub.catalog.service.uploads import TABLE_FORMS, NamedFile, Plan
+from datahub.kernel.context import Context
 from datahub.kernel.errors import Fault
 from datahub.kernel.rest import TooLarge, UnsupportedMediaType
 
@@ -54,9 +57,12 @@ async def in_turn(work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(_HEAVY, work)
 
 
-def media_type_for(request: Request, plan: Plan) -> str:
-    """Return the media type of the body. Raises UnsupportedMediaType when the dataset does not take it."""
-    media_type, parameters = _content_type(request.headers.get("content-type"))
+def media_type_for(request: Request, plan: Plan, said: str | None = None) -> str:
+    """Return the media type of the body. Raises UnsupportedMediaType when the dataset does not take it.
+
+    `said`: what the upload says of itself, which wins over the request that hands it over.
+    """
+    media_type, parameters = _content_type(said or request.headers.get("content-type"))
     coding = request.headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
         raise UnsupportedMediaType(
@@ -98,13 +104,30 @@ async def received_files(
         if media_type == MULTIPART:
             await _receive_parts(request, store, limit_bytes, parameters.get("boundary", ""), files)
         else:
-            name = _name_of(request, asked_name)
+            name = name_of(request, asked_name)
             received = await _receive_one(request, store, limit_bytes)
             files.append(NamedFile(name, media_type or OCTETS, received))
         yield files
     finally:
         for file in files:
             file.received.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def handed_over(
+    request: Request, ctx: Context, store: ObjectStore, upload_id: str
+) -> Iterator[tuple[Mapping[str, str], Received]]:
+    """Give a finished upload as a received body, with what its Upload-Metadata says. Raises as `whole_upload`."""
+    try:
+        digests = [
+            digest
+            for field in _DIGEST_FIELDS[1:]
+            for digest in read_digests(field, request.headers.get(field))
+        ]
+        with whole_upload(ctx, store, upload_id, digests) as (upload, received):
+            yield metadata_of(upload.said), received
+    except BodyFault as fault:
+        raise _refused(fault) from fault
 
 
 async def _receive_one(request: Request, store: ObjectStore, limit_bytes: int) -> Received:
@@ -178,8 +201,8 @@ class _Whole:
                 raise DigestMismatch(msg)
 
 
-def _name_of(request: Request, asked: str | None) -> str:
-    """Return the file's name from `filename=`, or else from Content-Disposition. Raises InvalidUpload."""
+def name_of(request: Request, asked: str | None) -> str:
+    """Return a file's name from `filename=`, or else from Content-Disposition. Raises InvalidUpload."""
     pointer = "/query/filename"
     sent = asked
     if sent is None and (disposition := request.headers.get("content-disposition")):

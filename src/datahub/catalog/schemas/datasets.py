@@ -21,7 +21,7 @@ from datahub.catalog.schemas.parts import (
     TitleText,
 )
 from datahub.catalog.service.datasets import Description
-from datahub.kernel.rest import Kept, Schema, SchemaIn, Slug, UtcInstant
+from datahub.kernel.rest import Kept, Line, Schema, SchemaIn, Slug, UtcInstant
 
 # Texts in two languages and periods take two columns each: field → {part of the message: column of the row}.
 _SPLIT: Mapping[str, Mapping[str, str]] = {
@@ -55,6 +55,11 @@ class DatasetPatch(SchemaIn):
     access_rights: Kept[AccessRights] = None
     contact: Contact | None = None
     provenance: LongText | None = Field(default=None, description="Where the data comes from.")
+    upstream_agreement_id: Line | None = Field(
+        default=None,
+        description="The agreement under which you obtained this data, when you share it on: it must be in force with "
+        "your organisation as consumer, and offers may grant nothing beyond it.",
+    )
     columns: Columns | None = Field(
         default=None, description="The declared columns of a table; uploads are checked against them."
     )
@@ -114,6 +119,8 @@ class DatasetOut(Schema):
     access_rights: AccessRights
     contact: Contact | None
     provenance: LongText | None
+    upstream_agreement_id: str | None = Field(description="The agreement under which this was obtained.")
+    upstream_dataset_id: str | None = Field(description="The dataset this was taken from.")
     columns: list[ColumnSchema] | None
     last_version: int | None = Field(description="Number of the latest version; null when there is none.")
     created_at: UtcInstant

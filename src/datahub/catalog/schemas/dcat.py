@@ -31,6 +31,7 @@ CONTEXT: Mapping[str, str] = {
     "geo": "http://www.opengis.net/ont/geosparql#",
     "hydra": "http://www.w3.org/ns/hydra/core#",
     "odrl": "http://www.w3.org/ns/odrl/2/",
+    "prov": "http://www.w3.org/ns/prov#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "spdx": "http://spdx.org/rdf/terms#",
     "vcard": "http://www.w3.org/2006/vcard/ns#",
@@ -98,6 +99,8 @@ def catalog_document(
 def _dataset(base_url: str, described: Described) -> dict[str, Any]:
     dataset, latest = described.dataset, described.latest
     iri = f"{base_url}/v1/datasets/{dataset.id}"
+    upstream_id = dataset.upstream_dataset_id
+    source = f"{base_url}/v1/datasets/{upstream_id}" if upstream_id else None
     node = {
         "@id": iri,
         "@type": "dcat:Dataset",
@@ -118,6 +121,8 @@ def _dataset(base_url: str, described: Described) -> dict[str, Any]:
         "dct:license": _ref(dataset.licence),
         "dct:accessRights": _ref(authority_iri(AccessRights(dataset.access_rights))),
         "dct:provenance": _provenance(dataset),
+        "dct:source": _ref(source),
+        "prov:wasDerivedFrom": _ref(source),
         "dct:issued": _instant(dataset.published_at),
         "dct:modified": _instant(dataset.modified_at),
         "adms:status": _ref(f"http://purl.org/adms/status/{_STATUS[dataset.state]}"),
@@ -131,6 +136,8 @@ def _dataset(base_url: str, described: Described) -> dict[str, Any]:
 def _distributions(iri: str, dataset: Dataset, latest: DatasetVersion | None) -> list[dict[str, Any]]:
     if latest is None or dataset.state == DatasetState.WITHDRAWN:
         return []
+    if latest.is_live:
+        return [_live(iri, dataset, latest)]
     if dataset.kind == DatasetKind.TABLE:
         return [
             _bare(
@@ -166,6 +173,29 @@ def _distributions(iri: str, dataset: Dataset, latest: DatasetVersion | None) ->
         )
         for position, file in enumerate(latest.files)
     ]
+
+
+def _live(iri: str, dataset: Dataset, latest: DatasetVersion) -> dict[str, Any]:
+    """Return the one distribution of a live API, and the service that gives it (DCAT 3 §6.8.7)."""
+    service = {
+        "@id": f"{iri}#service",
+        "@type": "dcat:DataService",
+        "dct:title": _texts(dataset.title_nl, dataset.title_en),
+        "dcat:endpointURL": {"@id": f"{iri}/api"},
+        "dcat:endpointDescription": {"@id": f"{iri}/api"},
+        "dcat:servesDataset": {"@id": iri},
+    }
+    return _bare(
+        {
+            "@id": f"{iri}#api",
+            "@type": "dcat:Distribution",
+            "dct:title": "API",
+            "dcat:accessURL": {"@id": f"{iri}/api"},
+            "dcat:accessService": _bare(service),
+            "dct:issued": _instant(latest.created_at),
+            "dct:license": _ref(dataset.licence),
+        }
+    )
 
 
 def _agent(base_url: str, participant: Participant) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class WordsIn(SchemaIn):
         return self
 
 
-class QuestionIn(SchemaIn):
+class OfferQuestionIn(SchemaIn):
     """One question of the form that a requester fills in."""
 
     id: QuestionId
@@ -64,7 +64,7 @@ class OfferIn(SchemaIn):
     template: Line | None = Field(default=None, description="Name of a template of /v1/policy-templates.")
     parameters: JsonObject | None = Field(default=None, description="The template's parameters.")
     policy: JsonObject | None = Field(default=None, description="An ODRL policy in JSON-LD.")
-    questions: list[QuestionIn] = Field(default_factory=list, max_length=MAX_QUESTIONS)
+    questions: list[OfferQuestionIn] = Field(default_factory=list, max_length=MAX_QUESTIONS)
     automatic: list[JsonObject] | None = Field(
         default=None,
         max_length=MAX_QUESTIONS,
@@ -125,6 +125,10 @@ class OfferOut(Schema):
     questions: list[dict[str, Any]]
     automatic: list[dict[str, Any]] | None
     approval_deadline_days: int
+    upstream: str | None = Field(
+        description="Of data that is shared on: `within` when the terms are proved to grant nothing beyond the agreement "
+        "it was obtained under, `unknown` when that could not be settled."
+    )
     created_at: UtcInstant
 
     @classmethod
@@ -146,12 +150,13 @@ class OfferOut(Schema):
             questions=version.questions,
             automatic=version.automatic and version.automatic["permission"][0].get("constraint", []),
             approval_deadline_days=version.deadline_days,
+            upstream=offer.upstream,
             created_at=version.created_at,
         )
 
 
 class WarningOut(Schema):
-    """One rule that can have no effect, or why rules were not analysed."""
+    """One rule that can have no effect or that forbids more than it says, or why rules were not analysed."""
 
     pointer: str
     code: str
@@ -172,7 +177,9 @@ class WarningOut(Schema):
 class WrittenOfferOut(OfferOut):
     """An offer as it was just written, with what its provider might want to know."""
 
-    warnings: list[WarningOut] = Field(description="Rules that can have no effect.")
+    warnings: list[WarningOut] = Field(
+        description="Rules that can have no effect, or that forbid more than they say."
+    )
 
     @classmethod
     def with_warnings(cls, offer: Offer, version: OfferVersion, warnings: Sequence[Fault]) -> Self:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -156,6 +157,14 @@ class Contact(Schema):
         return self
 
 
+class Sensitivity(StrEnum):
+    """How sensitive data about people is (DPV personal data; GDPR art. 9)."""
+
+    PERSONAL = "personal"
+    SENSITIVE = "sensitive"
+    SPECIAL_CATEGORY = "special-category"
+
+
 class ColumnSchema(Schema):
     """One column of a table."""
 
@@ -167,6 +176,9 @@ class ColumnSchema(Schema):
     nullable: StrictBool = True
     title: TitleText | None = None
     description: LongText | None = None
+    sensitivity: Sensitivity | None = Field(
+        default=None, description="Set for data about people: how sensitive it is (DPV, GDPR art. 9)."
+    )
 
     @model_validator(mode="after")
     def _nameable(self) -> Self:

@@ -1,6 +1,6 @@
 """REST messages about versions."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -19,6 +19,33 @@ class FileOut(Schema):
     sha256: str
 
 
+class SuggestionOut(Schema):
+    """What of people a column seems to hold: for the provider to judge, never a decision."""
+
+    category: str = Field(description="A category of DPV's personal data (IRI).")
+    by: Literal["name", "values"] = Field(description="What says so.")
+
+
+class ProfileOut(Schema):
+    """What a column holds, in figures."""
+
+    nulls: int
+    distinct: int = Field(description="About how many different values.")
+    min: str | None = Field(description="Of numbers and moments that seem to be about nobody.")
+    max: str | None = None
+    suggested: SuggestionOut | None = None
+    is_subject: bool = Field(description="Whether it says whom a row is about.")
+
+
+class StoredColumn(ColumnSchema):
+    """One column of a stored table."""
+
+    profile: ProfileOut | None = Field(
+        default=None,
+        description="Where a consent rule stands shown to the provider alone: people who said no count in it.",
+    )
+
+
 class VersionFacts(Schema):
     """What is known of the bytes of a version; `bytes` and `sha256` are of what is stored, `source…` of what came."""
 
@@ -30,7 +57,7 @@ class VersionFacts(Schema):
     source_media_type: str
     source_bytes: int
     source_sha256: str | None
-    columns: list[ColumnSchema] | None = Field(description="Of a table: its columns as stored.")
+    columns: list[StoredColumn] | None = Field(description="Of a table: its columns as stored.")
     row_count: int | None = Field(description="Of a table.")
     files: list[FileOut] = Field(description="Of a dataset of files.")
 
@@ -56,10 +83,13 @@ class VersionOut(VersionFacts):
     created_at: UtcInstant
 
     @classmethod
-    def of(cls, version: DatasetVersion) -> Self:
-        """Shape a row."""
+    def of(cls, version: DatasetVersion, *, has_profiles: bool = True) -> Self:
+        """Shape a row; without the figures of its columns where they are the provider's alone."""
         own = {name: getattr(version, name) for name in ("dataset_id", "number", "note", "created_at")}
-        return cls.model_validate(_facts(version) | own)
+        facts = _facts(version) | own
+        if not has_profiles and version.columns is not None:
+            facts["columns"] = [{**each, "profile": None} for each in version.columns]
+        return cls.model_validate(facts)
 
 
 def _facts(source: Prepared | DatasetVersion) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The verbs on datasets: describe, change, publish, deprecate, withdraw, delete a draft, find."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypedDict
 
@@ -10,18 +10,32 @@ from datahub.audit import About, Entry, history, record
 from datahub.catalog.errors.datasets import DatasetExists, DatasetNotFound
 from datahub.catalog.models import Dataset, DatasetKind, DatasetState
 from datahub.catalog.rules import datasets as rules
+from datahub.catalog.rules.upstream import UpstreamCheck
 from datahub.catalog.store import datasets as store
 from datahub.catalog.store.datasets import Filters
 from datahub.catalog.store.descriptions import publishers_of
-from datahub.catalog.store.offers import remove_offers
+from datahub.catalog.store.offers import current_versions, open_offers, remove_offers
 from datahub.catalog.store.versions import remove_versions
 from datahub.kernel.context import Context
 from datahub.kernel.errors import Fault
 from datahub.kernel.ids import new_id
 from datahub.kernel.outbox import announce
 from datahub.kernel.paging import Page, PageRequest
+from datahub.policy import Policy, read_policy
 
 _LIFE = ("dataset.create", *(f"dataset.{move}" for move in dict.fromkeys(m for _, m in rules.MOVES)))
+
+
+# Whether a dataset can be in a state with these stored columns (None: those of its latest version); raises a Refusal.
+# The app hands over what knows more about people than the catalogue does.
+FitCheck = Callable[[Context, Dataset, str, Sequence[Mapping[str, Any]] | None], None]
+
+
+def anything_fits(
+    ctx: Context, dataset: Dataset, state: str, stored: Sequence[Mapping[str, Any]] | None
+) -> None:
+    """Let everything pass."""
+    del ctx, dataset, state, stored
 
 
 class Description(TypedDict, total=False):
@@ -45,12 +59,15 @@ class Description(TypedDict, total=False):
     access_rights: str
     contact: dict[str, Any] | None
     columns: list[dict[str, Any]] | None
+    upstream_agreement_id: str | None
 
 
-def create_dataset(ctx: Context, slug: str, kind: DatasetKind, description: Description) -> Dataset:
+def create_dataset(
+    ctx: Context, slug: str, kind: DatasetKind, description: Description, upstream: UpstreamCheck
+) -> Dataset:
     """Describe a new dataset of the actor's organisation, as a draft that only the organisation sees.
 
-    Raises DatasetChangeNotAllowed, InvalidDataset, DatasetExists.
+    Raises DatasetChangeNotAllowed, InvalidDataset, DatasetExists, and what `upstream` refuses.
     """
     provider_id = rules.must_publish_for(ctx.actor, ctx.actor.participant_id)
     dataset = Dataset(
@@ -68,8 +85,9 @@ def create_dataset(ctx: Context, slug: str, kind: DatasetKind, description: Desc
     )
     rules.check(dataset)
     _derive(dataset)
-    if store.slug_taken(ctx.session, provider_id, slug):
-        raise _taken(slug)
+    _trace(ctx, dataset, upstream)
+    if other := store.dataset_called(ctx.session, provider_id, slug):
+        raise _taken(slug, other)
     ctx.session.add(dataset)
     try:
         ctx.session.flush()
@@ -107,14 +125,26 @@ def dataset_to_change(ctx: Context, dataset_id: str) -> Dataset:
     return dataset
 
 
-def change_dataset(ctx: Context, dataset_id: str, changes: Description) -> Dataset:
-    """Change what is said of a dataset. Raises as `dataset_to_change`, and DatasetWithdrawn, InvalidDataset."""
+def change_dataset(
+    ctx: Context,
+    dataset_id: str,
+    changes: Description,
+    upstream: UpstreamCheck,
+    must_fit: FitCheck = anything_fits,
+) -> Dataset:
+    """Change what is said of a dataset; offers that are open must stay within an upstream agreement it now names.
+
+    Raises as `dataset_to_change`, and DatasetWithdrawn, InvalidDataset, and what `upstream` and `must_fit` refuse.
+    """
     dataset = dataset_to_change(ctx, dataset_id)
     rules.must_be_open(dataset)
     for name, value in changes.items():
         setattr(dataset, name, value)
     rules.check(dataset)
+    must_fit(ctx, dataset, dataset.state, None)
     _derive(dataset)
+    if "upstream_agreement_id" in changes:
+        _trace(ctx, dataset, upstream)
     touch(ctx, dataset)
     store.replace_tags(ctx.session, dataset.id, rules.tags_of(dataset))
     record(ctx, "dataset.change", _about(dataset, {"fields": sorted(changes)}))
@@ -134,14 +164,17 @@ def delete_dataset(ctx: Context, dataset_id: str) -> None:
     record(ctx, "dataset.delete", _about(dataset, {"slug": dataset.slug, "versions": dataset.last_version}))
 
 
-def move_dataset(ctx: Context, dataset_id: str, move: str, reason: str | None) -> Dataset:
+def move_dataset(
+    ctx: Context, dataset_id: str, move: str, reason: str | None, must_fit: FitCheck = anything_fits
+) -> Dataset:
     """Publish, deprecate, restore or withdraw a dataset; a withdrawn one gives no data from its very next read.
 
-    Raises DatasetNotFound, DatasetChangeNotAllowed, DatasetMoveNotPossible, NothingToPublish.
+    Raises DatasetNotFound, DatasetChangeNotAllowed, DatasetMoveNotPossible, NothingToPublish; whatever `must_fit` raises.
     """
     dataset = _seen(ctx, store.dataset_for_change(ctx.session, dataset_id))
     before = dataset.state
     dataset.state = rules.decide_move(ctx.actor, dataset, move)
+    must_fit(ctx, dataset, dataset.state, None)
     if dataset.published_at is None:
         dataset.published_at = dataset.listed_at = ctx.now
     touch(ctx, dataset)
@@ -175,10 +208,32 @@ def _derive(dataset: Dataset) -> None:
     dataset.title_sort = rules.title_sort_of(dataset)
 
 
-def _taken(slug: str) -> DatasetExists:
+def _trace(ctx: Context, dataset: Dataset, upstream: UpstreamCheck) -> None:
+    """Ask after the agreement the data was obtained under, for the dataset and for each of its open offers."""
+    agreement_id = dataset.upstream_agreement_id
+    dataset.upstream_dataset_id = (
+        upstream(ctx, agreement_id, dataset.provider_id, None).dataset_id if agreement_id else None
+    )
+    open_now = open_offers(ctx.session, dataset.id)
+    terms = current_versions(ctx.session, open_now)
+    for offer in open_now:
+        offer.upstream = verdict_on(ctx, dataset, read_policy(terms[offer.id].policy), upstream)
+
+
+def verdict_on(ctx: Context, dataset: Dataset, policy: Policy, upstream: UpstreamCheck) -> str | None:
+    """Return whether terms stay within what the data was obtained under; None for data of the provider's own.
+
+    Raises what `upstream` refuses.
+    """
+    agreement_id = dataset.upstream_agreement_id
+    return upstream(ctx, agreement_id, dataset.provider_id, policy).verdict if agreement_id else None
+
+
+def _taken(slug: str, dataset_id: str | None = None) -> DatasetExists:
     return DatasetExists(
         f"Your organisation already has a dataset {slug!r}.",
         faults=[Fault("/slug", "taken by another dataset of your organisation", "taken")],
+        datasetId=dataset_id,
     )
 
 

@@ -17,6 +17,7 @@ from datahub.policy import (
     Policy,
     PolicyFaults,
     broken_examples,
+    cautions,
     fill_template,
     hygiene,
     labels,
@@ -134,18 +135,19 @@ def _placed(fault: PolicyFault, prefix: str) -> Fault:
 
 
 def warnings_on(version: OfferVersion) -> Sequence[Fault]:
-    """Return which rules of the terms can have no effect; pointers lead into the version's policy."""
+    """Return which rules have no effect, or more than their writer may think; pointers lead into the version's policy."""
     return [_placed(each, "/policy") for each in _analysed(read_policy(version.policy))]
 
 
 @lru_cache(maxsize=64)
 def _analysed(policy: Policy) -> tuple[PolicyFault, ...]:
+    told = cautions(policy)
     if not rules.is_analysable(policy):
-        return (_TOO_LARGE,)
+        return (*told, _TOO_LARGE)
     try:
-        return hygiene(policy)
+        return (*told, *hygiene(policy))
     except ImportError:
-        return (_NOT_ANALYSED,)
+        return (*told, _NOT_ANALYSED)
 
 
 _GRANTS_NOTHING = frozenset({"contradiction", "always-prohibited"})
@@ -153,15 +155,17 @@ _GRANTS_NOTHING = frozenset({"contradiction", "always-prohibited"})
 
 def _must_have_effect(policy: Policy, at: str) -> None:
     """Refuse a policy of which no permission can ever permit anything. Raises PolicyNotUsable."""
+    found = _analysed(policy)
     dead = [
-        each
-        for each in _analysed(policy)
-        if each.code in _GRANTS_NOTHING and each.pointer.startswith("/permission/")
+        each for each in found if each.code in _GRANTS_NOTHING and each.pointer.startswith("/permission/")
     ]
     if dead and len(dead) == len(policy.permissions):
         raise PolicyNotUsable(
             "Nobody could ever use this policy: each of its permissions contradicts itself or is prohibited.",
-            faults=[_placed(each if at == "/policy" else replace(each, pointer=""), at) for each in dead],
+            faults=[
+                _placed(each if at == "/policy" else replace(each, pointer=""), at)
+                for each in (*dead, *cautions(policy))
+            ],
         )
 
 

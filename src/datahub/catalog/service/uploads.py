@@ -5,11 +5,13 @@ and what never gets a row is swept.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from datahub.catalog.errors.versions import InvalidTable, InvalidUpload, StorageUnavailable
 from datahub.catalog.ingest import (
+    Arrangement,
+    Beside,
     Column,
     ColumnType,
     Dialect,
@@ -91,7 +93,14 @@ class Prepared:
 
 
 def prepare_table(
-    store: ObjectStore, plan: Plan, received: Received, media_type: str, dialect: Dialect, *, is_dry: bool
+    store: ObjectStore,
+    plan: Plan,
+    received: Received,
+    media_type: str,
+    dialect: Dialect,
+    *,
+    is_dry: bool,
+    arrangement: Arrangement | None = None,
 ) -> Prepared:
     """Check a table against its declared columns and store it as zstd Parquet; blocks as long as the table is large.
 
@@ -102,18 +111,29 @@ def prepare_table(
         declared = [Column(c["name"], ColumnType.read(c["type"]), c["nullable"]) for c in plan.columns]
     key = plan.key("table.parquet")
     target = store.staged(".parquet")
+    beside = Beside(store.staged(".parquet"), store.staged(".parquet")) if arrangement else None
     try:
         facts = ingest_apart(
-            received.path, target, TABLE_FORMS[media_type], declared=declared, dialect=dialect
+            received.path,
+            target,
+            TABLE_FORMS[media_type],
+            declared=declared,
+            dialect=dialect,
+            arrangement=arrangement,
+            beside=beside,
         )
         if not is_dry:
+            if beside is not None:
+                for name, file in zip(subject_keys(key), (beside.keys, beside.rows), strict=True):
+                    store.put(name, file)
             store.put(key, target)
     except TableFaults as faults:
         raise _invalid_table(faults) from faults
     except _NOT_STORED as fault:
         raise StorageUnavailable("The table could not be stored; nothing was changed.") from fault
     finally:
-        target.unlink(missing_ok=True)
+        for file in (target, *((beside.keys, beside.rows) if beside else ())):
+            file.unlink(missing_ok=True)
     return Prepared(
         plan=plan,
         media_type=PARQUET,
@@ -170,7 +190,14 @@ def prepare_files(
 
 def discard(store: ObjectStore, prepared: Prepared) -> None:
     """Remove the objects of a version that got no row; what cannot be removed now is swept later."""
-    _remove(store, [prepared.object_key, *(file["object_key"] for file in prepared.files)])
+    beside = subject_keys(prepared.object_key) if prepared.object_key else ()
+    _remove(store, [prepared.object_key, *beside, *(file["object_key"] for file in prepared.files)])
+
+
+def subject_keys(object_key: str) -> tuple[str, str]:
+    """Return where the subjects of an arranged table lie: their keys, and the number of each row's subject."""
+    folder = object_key.rpartition("/")[0]
+    return f"{folder}/subjects.parquet", f"{folder}/subject-rows.parquet"
 
 
 def _remove(store: ObjectStore, keys: Sequence[str | None]) -> None:
@@ -191,6 +218,8 @@ def _columns(facts: TableFacts, declared: Sequence[Mapping[str, Any]]) -> list[d
             "nullable": found.nullable,
             "title": said.get(found.name, {}).get("title"),
             "description": said.get(found.name, {}).get("description"),
+            "sensitivity": said.get(found.name, {}).get("sensitivity"),
+            "profile": asdict(found.profile) if found.profile else None,
         }
         for found in facts.columns
     ]

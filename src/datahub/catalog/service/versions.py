@@ -1,16 +1,21 @@
 """The verbs on versions: allow an upload, add what it brought, read."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from datahub.audit import About, record
-from datahub.catalog.errors.versions import VersionNotFound
-from datahub.catalog.models import DatasetVersion
+from datahub.catalog.errors.versions import DatasetIsLive, DatasetIsStored, VersionNotFound
+from datahub.catalog.models import Dataset, DatasetVersion
 from datahub.catalog.rules import datasets as rules
 from datahub.catalog.service import datasets
+from datahub.catalog.service.datasets import FitCheck, anything_fits
 from datahub.catalog.service.uploads import Plan, Prepared
 from datahub.catalog.store import versions as store
 from datahub.kernel.context import Context
+from datahub.kernel.outbox import announce
 from datahub.kernel.paging import Page, PageRequest
+
+LIVE_TYPE = "application/json"
 
 
 def plan_upload(ctx: Context, dataset_id: str) -> Plan:
@@ -20,16 +25,22 @@ def plan_upload(ctx: Context, dataset_id: str) -> Plan:
     """
     dataset = datasets.dataset_to_change(ctx, dataset_id)
     rules.must_be_open(dataset)
+    _must_be_alike(ctx, dataset, is_live=False)
     return Plan.of(dataset)
 
 
-def add_version(ctx: Context, prepared: Prepared, note: str | None) -> DatasetVersion:
+def add_version(
+    ctx: Context, prepared: Prepared, note: str | None, must_fit: FitCheck = anything_fits
+) -> DatasetVersion:
     """Make a stored upload the dataset's next version; of two at once both succeed, with numbers of their own.
 
-    Asks again what `plan_upload` asked, since the upload may have taken hours.
+    Asks again what `plan_upload` asked, since the upload may have taken hours; raises whatever `must_fit` raises.
     """
     dataset = datasets.dataset_to_change(ctx, prepared.plan.dataset_id)
     rules.must_be_open(dataset)
+    is_live = prepared.object_key is None and not prepared.files
+    _must_be_alike(ctx, dataset, is_live=is_live)
+    must_fit(ctx, dataset, dataset.state, prepared.columns or ())
     dataset.last_version += 1
     datasets.touch(ctx, dataset)
     version = DatasetVersion(
@@ -64,7 +75,37 @@ def add_version(ctx: Context, prepared: Prepared, note: str | None) -> DatasetVe
         details=_facts(version),
     )
     record(ctx, "version.add", about)
+    announce(ctx, "VersionAdded", {"datasetId": dataset.id, "number": version.number})
     return version
+
+
+def add_live_version(
+    ctx: Context,
+    dataset_id: str,
+    columns: list[dict[str, Any]] | None,
+    *,
+    most_bytes: int,
+    sha256: str,
+    must_fit: FitCheck,
+) -> DatasetVersion:
+    """Make what a live API promises the dataset's next version: its columns, and the most bytes of one answer.
+
+    Raises as `add_version`, and DatasetIsStored.
+    """
+    plan = Plan.of(datasets.dataset_to_change(ctx, dataset_id))
+    prepared = Prepared(plan, LIVE_TYPE, most_bytes, sha256, LIVE_TYPE, 0, columns=columns)
+    return add_version(ctx, prepared, None, must_fit)
+
+
+def _must_be_alike(ctx: Context, dataset: Dataset, *, is_live: bool) -> None:
+    latest = store.version_of(ctx.session, dataset.id, None)
+    if latest is None or latest.is_live == is_live:
+        return
+    if latest.is_live:
+        detail = "This dataset is a live API: its data is asked of the provider's service, not stored here."
+        raise DatasetIsLive(detail, remedy="Describe another dataset for stored data.")
+    detail = "This dataset has stored versions, and a dataset is either stored or live."
+    raise DatasetIsStored(detail, remedy="Describe another dataset for the live API.")
 
 
 def get_version(ctx: Context, dataset_id: str, number: int) -> DatasetVersion:

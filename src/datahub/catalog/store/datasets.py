@@ -60,10 +60,11 @@ def dataset_for_change(session: Session, dataset_id: str) -> Dataset | None:
     return session.exec(found.execution_options(populate_existing=True)).first()
 
 
-def slug_taken(session: Session, provider_id: str, slug: str) -> bool:
-    """Tell whether an organisation has a dataset with this short name."""
-    found = select(Dataset.id).where(Dataset.provider_id == provider_id, Dataset.slug == slug)
-    return session.exec(found).first() is not None
+def dataset_called(session: Session, provider_id: str, slug: str) -> str | None:
+    """Return the id of an organisation's dataset with this short name."""
+    return session.exec(
+        select(Dataset.id).where(Dataset.provider_id == provider_id, Dataset.slug == slug)
+    ).first()
 
 
 def datasets_page(ctx: Context, actor: Actor, request: PageRequest, filters: Filters) -> Page[Dataset]:

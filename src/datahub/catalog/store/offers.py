@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, or_
 from sqlmodel import Session, col, select
 
+from datahub.catalog.models.datasets import Dataset
 from datahub.catalog.models.offers import Offer, OfferState, OfferVersion
 from datahub.kernel.context import Actor, Context
 from datahub.kernel.ids import is_id
@@ -32,6 +33,19 @@ def open_offers(session: Session, dataset_id: str) -> Sequence[Offer]:
     """Return the open offers of a dataset, oldest first."""
     found = select(Offer).where(Offer.dataset_id == dataset_id, Offer.state == OfferState.OPEN)
     return session.exec(found.order_by(col(Offer.id))).all()
+
+
+def offers_shared_on(session: Session, agreement_ids: Sequence[str]) -> Sequence[Offer]:
+    """Return the open offers on data obtained under one of these agreements, locked."""
+    shared = select(Dataset.id).where(col(Dataset.upstream_agreement_id).in_(agreement_ids))
+    found = select(Offer).where(col(Offer.dataset_id).in_(shared), Offer.state == OfferState.OPEN)
+    found = found.order_by(col(Offer.id)).with_for_update()
+    return session.exec(found.execution_options(populate_existing=True)).all()
+
+
+def offers_of(session: Session, dataset_id: str) -> Sequence[Offer]:
+    """Return all offers of a dataset."""
+    return session.exec(select(Offer).where(Offer.dataset_id == dataset_id).order_by(col(Offer.id))).all()
 
 
 def offers_page(

@@ -18,6 +18,11 @@ def version_of(session: Session, dataset_id: str, number: int | None = None) -> 
     return session.exec(found.order_by(col(DatasetVersion.number).desc()).limit(1)).first()
 
 
+def version_by_id(session: Session, version_id: str) -> DatasetVersion | None:
+    """Return a version by its id; the caller checks who may see it."""
+    return session.get(DatasetVersion, version_id)
+
+
 def versions_page(ctx: Context, dataset_id: str, request: PageRequest) -> Page[DatasetVersion]:
     """Return the versions of a dataset, newest first."""
     found = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)

@@ -15,6 +15,7 @@ from datahub.contracts.schemas.agreements import (
     AgreementOut,
 )
 from datahub.contracts.service import agreements as service
+from datahub.contracts.service.upstream import standing_of
 from datahub.contracts.store import Filters, Side
 from datahub.kernel.context import Context
 from datahub.kernel.rest import PageOut, Paging, Replies, allow, page_out
@@ -79,4 +80,4 @@ def agreement_history(agreementId: str, ctx: Reader) -> AgreementHistoryOut:
 
 
 def _out(ctx: Context, agreement: Agreement) -> AgreementOut:
-    return AgreementOut.of(agreement, service.standing_of(ctx.session, agreement, ctx.now), ctx.now)
+    return AgreementOut.of(agreement, standing_of(ctx.session, agreement, ctx.now), ctx.now)

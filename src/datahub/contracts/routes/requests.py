@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from datahub.contracts.models import AccessRequest, Move, NegotiationState
+from datahub.contracts.models import AccessRequest, NegotiationMove, NegotiationState
 from datahub.contracts.schemas.requests import (
     AccessRequestIn,
     AccessRequestOut,
@@ -65,7 +65,7 @@ def get_access_request(requestId: str, ctx: Reader, reply: Replies) -> Response:
 def move_access_request(requestId: str, body: RequestMoveIn, ctx: Writer, reply: Replies) -> Response:
     """Approve, return, reject, counter, accept or withdraw a request."""
     reply.once(ctx)
-    request = service.move_request(ctx, requestId, Move(body.move), body.carried())
+    request = service.move_request(ctx, requestId, NegotiationMove(body.move), body.carried())
     return reply.created(ctx, _out(ctx, request), f"/v1/access-requests/{request.id}", request.revision)
 
 

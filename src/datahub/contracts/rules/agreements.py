@@ -34,6 +34,7 @@ class Standing(StrEnum):
     EXPIRED = "agreement-expired"
     PROVIDER_INACTIVE = "provider-not-active"
     CONSUMER_INACTIVE = "consumer-not-active"
+    UPSTREAM = "upstream-agreement-not-in-force"
 
 
 class AgreementMove(StrEnum):

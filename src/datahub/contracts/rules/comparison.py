@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from datahub.catalog import is_analysable
 from datahub.kernel.errors import JsonValue
-from datahub.policy import Comparison, Policy, grants_nothing_beyond, policy_hash
+from datahub.policy import Comparison, Policy, compatible, grants_nothing_beyond, policy_hash, read_policy
 
 
 class Verdict(StrEnum):
@@ -28,6 +28,7 @@ _VERDICTS: Mapping[tuple[bool, bool], Verdict] = {
     (False, False): Verdict.DIFFERENT,
 }
 GRANTS_NOTHING_BEYOND = frozenset({Verdict.SAME, Verdict.NARROWER})
+GRANTS_MORE = frozenset({Verdict.WIDER, Verdict.DIFFERENT})
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ def relation(new: Policy, old: Policy) -> Relation:
     if beyond.holds is None or short.holds is None:
         return Relation(Verdict.UNKNOWN, _attempt(beyond), _attempt(short))
     return Relation(_VERDICTS[beyond.holds, short.holds], _attempt(beyond), _attempt(short))
+
+
+def may_pass_on(policy: Policy) -> bool | None:
+    """Tell whether a policy ever permits anybody to distribute the data; None when that could not be settled."""
+    if not is_analysable(policy):
+        return None
+    passed_on = read_policy({"@id": "urn:datahub:passed-on", "permission": [{"action": "distribute"}]})
+    try:
+        return compatible(policy, passed_on).holds
+    except ImportError:
+        return None
 
 
 def _attempt(found: Comparison) -> Mapping[str, JsonValue] | None:

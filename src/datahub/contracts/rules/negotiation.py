@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from datahub.contracts.errors import RequestMoveNotAllowed, RequestMoveNotPossible
-from datahub.contracts.models import AccessRequest, Move, NegotiationState, Party, Status
+from datahub.contracts.models import AccessRequest, NegotiationMove, NegotiationState, Party, Status
 from datahub.kernel.context import Actor
 from datahub.kernel.errors import Fault
 from datahub.participants import Role
@@ -65,18 +65,18 @@ _STOP_BY_PROVIDER = Walk(P, (Step(S.TERMINATED, P),))
 _STOP_BY_CLOCK = Walk(Party.CLOCK, (Step(S.TERMINATED, P),))
 
 # (state, move) → what it does. What is not here cannot be done.
-MOVES: Mapping[tuple[S | None, Move], Walk] = {
-    (None, Move.REQUEST): Walk(C, (Step(S.REQUESTED, C),)),
-    (S.REQUESTED, Move.APPROVE): Walk(P, (Step(S.AGREED, P), *_CLOSING)),
-    (S.REQUESTED, Move.RETURN): Walk(P, (Step(S.OFFERED, P),)),
-    (S.REQUESTED, Move.REJECT): _STOP_BY_PROVIDER,
-    (S.REQUESTED, Move.WITHDRAW): _STOP_BY_CONSUMER,
-    (S.REQUESTED, Move.EXPIRE): _STOP_BY_CLOCK,
-    (S.OFFERED, Move.COUNTER): Walk(C, (Step(S.REQUESTED, C),)),
-    (S.OFFERED, Move.ACCEPT): Walk(C, (Step(S.ACCEPTED, C), Step(S.AGREED, P), *_CLOSING)),
-    (S.OFFERED, Move.REJECT): _STOP_BY_PROVIDER,
-    (S.OFFERED, Move.WITHDRAW): _STOP_BY_CONSUMER,
-    (S.OFFERED, Move.EXPIRE): _STOP_BY_CLOCK,
+MOVES: Mapping[tuple[S | None, NegotiationMove], Walk] = {
+    (None, NegotiationMove.REQUEST): Walk(C, (Step(S.REQUESTED, C),)),
+    (S.REQUESTED, NegotiationMove.APPROVE): Walk(P, (Step(S.AGREED, P), *_CLOSING)),
+    (S.REQUESTED, NegotiationMove.RETURN): Walk(P, (Step(S.OFFERED, P),)),
+    (S.REQUESTED, NegotiationMove.REJECT): _STOP_BY_PROVIDER,
+    (S.REQUESTED, NegotiationMove.WITHDRAW): _STOP_BY_CONSUMER,
+    (S.REQUESTED, NegotiationMove.EXPIRE): _STOP_BY_CLOCK,
+    (S.OFFERED, NegotiationMove.COUNTER): Walk(C, (Step(S.REQUESTED, C),)),
+    (S.OFFERED, NegotiationMove.ACCEPT): Walk(C, (Step(S.ACCEPTED, C), Step(S.AGREED, P), *_CLOSING)),
+    (S.OFFERED, NegotiationMove.REJECT): _STOP_BY_PROVIDER,
+    (S.OFFERED, NegotiationMove.WITHDRAW): _STOP_BY_CONSUMER,
+    (S.OFFERED, NegotiationMove.EXPIRE): _STOP_BY_CLOCK,
 }
 # Which role makes a party's moves.
 ROLES: Mapping[Party, frozenset[Role]] = {
@@ -85,15 +85,15 @@ ROLES: Mapping[Party, frozenset[Role]] = {
     Party.CLOCK: frozenset(),
 }
 # The last move → what people call the state it left.
-STATUS: Mapping[Move, Status] = {
-    Move.REQUEST: Status.SUBMITTED,
-    Move.COUNTER: Status.SUBMITTED,
-    Move.RETURN: Status.RETURNED,
-    Move.APPROVE: Status.APPROVED,
-    Move.ACCEPT: Status.APPROVED,
-    Move.REJECT: Status.REJECTED,
-    Move.WITHDRAW: Status.WITHDRAWN,
-    Move.EXPIRE: Status.EXPIRED,
+STATUS: Mapping[NegotiationMove, Status] = {
+    NegotiationMove.REQUEST: Status.SUBMITTED,
+    NegotiationMove.COUNTER: Status.SUBMITTED,
+    NegotiationMove.RETURN: Status.RETURNED,
+    NegotiationMove.APPROVE: Status.APPROVED,
+    NegotiationMove.ACCEPT: Status.APPROVED,
+    NegotiationMove.REJECT: Status.REJECTED,
+    NegotiationMove.WITHDRAW: Status.WITHDRAWN,
+    NegotiationMove.EXPIRE: Status.EXPIRED,
 }
 
 
@@ -107,16 +107,16 @@ class Carried:
 
 _TERMS = frozenset({"template", "parameters", "policy", "valid_until"})
 _WISHES = frozenset({"purpose", "answers", "wished_until"})
-CARRIES: Mapping[Move, Carried] = {
-    Move.APPROVE: Carried(may=frozenset({"reason", "valid_until"})),
-    Move.RETURN: Carried(must=frozenset({"reason"}), may=_TERMS),
-    Move.REJECT: Carried(must=frozenset({"reason"})),
-    Move.COUNTER: Carried(must=frozenset({"agrees_to"}), may=_WISHES | {"reason"}),
-    Move.ACCEPT: Carried(must=frozenset({"agrees_to"}), may=frozenset({"reason"})),
-    Move.WITHDRAW: Carried(may=frozenset({"reason"})),
+CARRIES: Mapping[NegotiationMove, Carried] = {
+    NegotiationMove.APPROVE: Carried(may=frozenset({"reason", "valid_until"})),
+    NegotiationMove.RETURN: Carried(must=frozenset({"reason"}), may=_TERMS),
+    NegotiationMove.REJECT: Carried(must=frozenset({"reason"})),
+    NegotiationMove.COUNTER: Carried(must=frozenset({"agrees_to"}), may=_WISHES | {"reason"}),
+    NegotiationMove.ACCEPT: Carried(must=frozenset({"agrees_to"}), may=frozenset({"reason"})),
+    NegotiationMove.WITHDRAW: Carried(may=frozenset({"reason"})),
 }
 # Moves anybody can ask for; `request` is the making of the request, `expire` is the clock's.
-ASKED_MOVES: tuple[Move, ...] = tuple(CARRIES)
+ASKED_MOVES: tuple[NegotiationMove, ...] = tuple(CARRIES)
 OPEN_STATES = frozenset({S.REQUESTED, S.OFFERED})
 
 
@@ -131,12 +131,12 @@ def may_see(actor: Actor, request: AccessRequest) -> bool:
     return party_of(actor, request) is not None or actor.oversees(Role.ADMIN, Role.AUDITOR)
 
 
-def possible_moves(state: S | None, party: Party | None = None) -> tuple[Move, ...]:
+def possible_moves(state: S | None, party: Party | None = None) -> tuple[NegotiationMove, ...]:
     """Return the moves a state allows, to one party or to all."""
     return tuple(m for (s, m), walk in MOVES.items() if s == state and party in (None, walk.party))
 
 
-def decide_move(actor: Actor, request: AccessRequest, move: Move, now: datetime) -> Walk:
+def decide_move(actor: Actor, request: AccessRequest, move: NegotiationMove, now: datetime) -> Walk:
     """Return what a move does. Raises RequestMoveNotAllowed (first), RequestMoveNotPossible."""
     party = party_of(actor, request)
     makers = {walk.party for (_, m), walk in MOVES.items() if m is move}
@@ -157,7 +157,7 @@ def decide_move(actor: Actor, request: AccessRequest, move: Move, now: datetime)
     if walk is None:
         possible = possible_moves(S(request.state), party)
         raise RequestMoveNotPossible(
-            f"A request in state {request.state} ({STATUS[Move(request.last_move)]}) allows no {move}.",
+            f"A request in state {request.state} ({STATUS[NegotiationMove(request.last_move)]}) allows no {move}.",
             remedy=f"Possible for you now: {', '.join(possible) or 'nothing'}.",
             state=request.state,
             possible=[*possible],
@@ -182,7 +182,7 @@ def state_at(request: AccessRequest, now: datetime) -> tuple[S, Status]:
     """Return the state of a request now, and what people call it, whether or not the worker has been there."""
     if is_overdue(request, now):
         return S.TERMINATED, Status.EXPIRED
-    return S(request.state), STATUS[Move(request.last_move)]
+    return S(request.state), STATUS[NegotiationMove(request.last_move)]
 
 
 def due_after(now: datetime, deadline_days: int) -> datetime:
@@ -190,7 +190,7 @@ def due_after(now: datetime, deadline_days: int) -> datetime:
     return now + timedelta(days=deadline_days)
 
 
-def carried_faults(move: Move, present: frozenset[str], names: Mapping[str, str]) -> list[Fault]:
+def carried_faults(move: NegotiationMove, present: frozenset[str], names: Mapping[str, str]) -> list[Fault]:
     """Return what a move lacks and what does not belong to it; `names` maps fields to their JSON names."""
     carries = CARRIES[move]
     missing = [Fault(f"/{names[f]}", f"{move} needs this", "missing") for f in sorted(carries.must - present)]

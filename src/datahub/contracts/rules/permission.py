@@ -11,7 +11,7 @@ from typing import Any
 
 from datahub.kernel.errors import Fault, JsonValue
 from datahub.participants import Participant, ParticipantState
-from datahub.policy import Decision, Facts, Policy, decide, taxonomies
+from datahub.policy import Decision, Facts, Policy, advice, decide, taxonomies
 
 DPV = "https://w3id.org/dpv#"
 _ENDS = frozenset({"lt", "lteq", "eq"})
@@ -80,8 +80,20 @@ def explained(decision: Decision) -> dict[str, JsonValue]:
     return {
         "code": decision.code,
         "explanation": {"nl": decision.explanation("nl"), "en": decision.explanation("en")},
-        "wouldPermit": [{"code": reason.code, "change": reason.remedy} for reason in decision.changes],
+        "wouldPermit": ways_to_permit(decision),
     }
+
+
+def ways_to_permit(decision: Decision) -> list[JsonValue]:
+    """Return the nearest changes that would permit, each as a code and in words, as the requester may see them."""
+    return [
+        {
+            "code": change.code,
+            "change": change.remedy,
+            "sentence": {"nl": advice(change, "nl"), "en": advice(change, "en")},
+        }
+        for change in decision.changes
+    ]
 
 
 def _could_match(policy: Policy, rule: Any, facts: Facts) -> bool:

@@ -10,8 +10,8 @@ from datahub.catalog import json_fault
 from datahub.contracts.models import (
     AccessRequest,
     Agreement,
-    Move,
     NegotiationEvent,
+    NegotiationMove,
     NegotiationState,
     Party,
     RequestComment,
@@ -84,7 +84,7 @@ class StepOut(Schema):
     """One step of a negotiation, as it was made."""
 
     at: UtcInstant
-    move: Move
+    move: NegotiationMove
     from_state: NegotiationState | None
     to_state: NegotiationState
     party: Party
@@ -132,7 +132,7 @@ class AccessRequestOut(Schema):
     agrees_to: str = Field(description="Hash of the policy the consumer has said yes to.")
     supersedes: str | None
     agreement_id: str | None
-    possible_moves: list[Move] = Field(description="What both sides together can do now.")
+    possible_moves: list[NegotiationMove] = Field(description="What both sides together can do now.")
     created_at: UtcInstant
     changed_at: UtcInstant
     due_at: UtcInstant | None = Field(description="When the side whose turn it is must have answered.")
@@ -149,7 +149,7 @@ class AccessRequestOut(Schema):
         """Shape the rows as they stand at `now`."""
         state, status = state_at(request, now)
         shown = request.model_dump(exclude={"state", "last_move", "supersedes_id", "revision"})
-        moves = [move for move in possible_moves(state) if move is not Move.EXPIRE]
+        moves = [move for move in possible_moves(state) if move is not NegotiationMove.EXPIRE]
         return cls.model_validate(
             {
                 **shown,

@@ -16,13 +16,14 @@ from datahub.contracts.rules import agreements as rules
 from datahub.contracts.rules.agreements import AgreementMove, Covenant, Standing
 from datahub.contracts.rules.comparison import relation
 from datahub.contracts.rules.permission import purpose_words
+from datahub.contracts.service.upstream import standing_of
 from datahub.contracts.store import Filters
 from datahub.kernel.context import Context
 from datahub.kernel.ids import new_id
 from datahub.kernel.outbox import announce
 from datahub.kernel.paging import Page, PageRequest
 from datahub.oauth import revoke_for_agreement, sign_text
-from datahub.participants import participant_by_id
+from datahub.participants import participant_by_id, the_exchange
 from datahub.policy import Kind, read_policy, render, to_jsonld
 
 CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
@@ -59,7 +60,7 @@ def conclude(ctx: Context, request: AccessRequest, valid_until: datetime | None)
         purpose=request.purpose,
         policy=request.policy,
         policy_hash=request.policy_hash,
-        valid_from=ctx.now,
+        valid_from=_whole_second(ctx.now),
         valid_until=valid_until,
         state=AgreementState.ACTIVE,
         supersedes_id=request.supersedes_id,
@@ -103,6 +104,40 @@ def move_agreement(ctx: Context, agreement_id: str, move: AgreementMove, reason:
     return agreement
 
 
+def hold_agreement(ctx: Context, agreement_id: str, reason: str) -> int | None:
+    """Suspend an agreement for a duty that was not kept, as the exchange; the caller keeps watch over the duty.
+
+    Returns the revision the agreement is held at, which `release_agreement` asks for; None when there was nothing to
+    suspend: it is suspended already, or over.
+    """
+    agreement = store.agreement_for_change(ctx.session, agreement_id)
+    if rules.state_at(agreement, ctx.now) is not AgreementState.ACTIVE:
+        return None
+    exchange = the_exchange(ctx.session)
+    _change(
+        ctx,
+        agreement,
+        AgreementMove.SUSPEND,
+        AgreementState.SUSPENDED,
+        reason,
+        by_id=exchange.id if exchange else None,
+    )
+    return agreement.revision
+
+
+def release_agreement(ctx: Context, agreement_id: str, revision: int, reason: str) -> bool:
+    """Resume an agreement that is still held as `hold_agreement` left it; tell whether it was.
+
+    Whoever changed it since, suspended or ended it for a reason of their own, and that stays.
+    """
+    agreement = store.agreement_for_change(ctx.session, agreement_id)
+    is_held = rules.state_at(agreement, ctx.now) is AgreementState.SUSPENDED
+    if not is_held or agreement.revision != revision:
+        return False
+    _change(ctx, agreement, AgreementMove.RESUME, AgreementState.ACTIVE, reason)
+    return True
+
+
 def agreement_history(ctx: Context, agreement_id: str) -> Sequence[Entry]:
     """Return the moves of an agreement's life, oldest first. Raises AgreementNotFound."""
     return history(ctx, get_agreement(ctx, agreement_id).id, _LIFE)
@@ -130,15 +165,6 @@ def linked(agreement: Agreement) -> dict[str, Any]:
     return {"@context": [CONTEXT], **to_jsonld(policy, "agreement")}
 
 
-def standing_of(session: Session, agreement: Agreement, now: datetime) -> Standing:
-    """Return whether an agreement is in force now, both organisations included, and if not why not (a stable code)."""
-    provider = participant_by_id(session, agreement.provider_id)
-    consumer = participant_by_id(session, agreement.consumer_id)
-    return rules.standing(
-        agreement, now, provider.state if provider else None, consumer.state if consumer else None
-    )
-
-
 def agreements_in_force(
     session: Session, consumer_id: str, dataset_id: str, now: datetime
 ) -> list[Agreement]:
@@ -164,11 +190,18 @@ def about(agreement: Agreement, details: Mapping[str, Any]) -> About:
 
 
 def _change(
-    ctx: Context, agreement: Agreement, move: AgreementMove, after: AgreementState, reason: str | None
+    ctx: Context,
+    agreement: Agreement,
+    move: AgreementMove,
+    after: AgreementState,
+    reason: str | None,
+    *,
+    by_id: str | None = None,
 ) -> None:
     before = agreement.state
     agreement.state = after
-    agreement.suspended_by_id = ctx.actor.participant_id if after is AgreementState.SUSPENDED else None
+    suspended_by = by_id or ctx.actor.participant_id
+    agreement.suspended_by_id = suspended_by if after is AgreementState.SUSPENDED else None
     agreement.revision += 1
     if after in rules.STOPS:
         revoke_for_agreement(ctx, agreement.id)
@@ -197,7 +230,7 @@ def _words(ctx: Context, request: AccessRequest, valid_until: datetime | None) -
         consumer=consumer.name if consumer else request.consumer_id,
         dataset={lang: title for lang, title in titles.items() if title},
         purpose=purpose_words(request.purpose),
-        valid_from=ctx.now,
+        valid_from=_whole_second(ctx.now),
         valid_until=valid_until,
         policy_text={"nl": render(policy, "nl"), "en": render(policy, "en")},
     )
@@ -208,6 +241,11 @@ def _words(ctx: Context, request: AccessRequest, valid_until: datetime | None) -
         "text_nl_hash": rules.sha256_of(text["nl"]),
         "text_en_hash": rules.sha256_of(text["en"]),
     }
+
+
+def _whole_second(instant: datetime) -> datetime:
+    """Return an instant as people read it; an agreement then begins at the moment its words say."""
+    return instant.replace(microsecond=0)
 
 
 def _fact(agreement: Agreement) -> dict[str, Any]:

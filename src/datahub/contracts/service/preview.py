@@ -7,14 +7,17 @@ from functools import cache
 from typing import Any
 
 from datahub.audit import Decision as RecordedDecision
-from datahub.audit import decisions_on, get_decision
+from datahub.audit import decisions_on, find_decision, record_look
 from datahub.catalog import (
+    DatasetNotFound,
     Offer,
+    OfferNotFound,
     OfferVersion,
     PolicyNotUsable,
     get_offer,
     is_analysable,
     must_offer_for,
+    offer_by_id,
     read_terms,
 )
 from datahub.contracts import store
@@ -80,6 +83,15 @@ class Preview:
     broken: Sequence[tuple[int, Example, Decision]]
 
 
+def preview_offer(ctx: Context, offer_id: str, proposal: Proposal) -> Preview:
+    """Return the same for who knows only the offer. Raises OfferNotFound, OfferNotYours, PolicyNotUsable."""
+    offer = offer_by_id(ctx.session, offer_id)
+    try:
+        return preview_change(ctx, offer.dataset_id if offer else "", offer_id, proposal)
+    except (DatasetNotFound, OfferNotFound):  # hidden and unknown are told in the same words
+        raise OfferNotFound("There is no offer with this id.") from None
+
+
 def preview_change(ctx: Context, dataset_id: str, offer_id: str, proposal: Proposal) -> Preview:
     """Return what other terms would do to organisations, agreements under the offer and reads on record.
 
@@ -125,12 +137,12 @@ class Again:
         return self.decision.is_permit == permits and self.decision.code == self.again.code
 
 
-def decide_again(ctx: Context, decision_id: str) -> Again:
-    """Make a decision on record again, from the policy and the facts of then; the looking is logged.
+def decide_again(ctx: Context, decision_id: str, *, reason: str | None = None) -> Again:
+    """Make a decision on record again, from the policy and the facts of then; that, why, and what came is logged.
 
     Raises DecisionNotFound, DecisionNotReplayable.
     """
-    decision, _ = get_decision(ctx, decision_id)
+    decision, _ = find_decision(ctx, decision_id)
     agreement = store.agreement_by_id(ctx.session, decision.agreement_id or "")
     facts = rules.facts_on_record(decision.facts)
     if agreement is None or facts is None or agreement.policy_hash != decision.policy_hash:
@@ -140,7 +152,9 @@ def decide_again(ctx: Context, decision_id: str) -> Again:
         raise DecisionNotReplayable(
             "The policy left it to the table's rows and columns, which are not on record."
         )
-    return Again(decision, again)
+    made = Again(decision, again)
+    record_look(ctx, "decision.replay", decision_id, reason, {"isSame": made.is_same})
+    return made
 
 
 def _proposed(offer: Offer, proposal: Proposal) -> Policy:

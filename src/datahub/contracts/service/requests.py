@@ -31,8 +31,8 @@ from datahub.contracts.models import (
     AccessRequest,
     Agreement,
     AgreementState,
-    Move,
     NegotiationEvent,
+    NegotiationMove,
     NegotiationState,
     RequestComment,
 )
@@ -40,6 +40,7 @@ from datahub.contracts.rules import agreements as agreement_rules
 from datahub.contracts.rules import negotiation as rules
 from datahub.contracts.rules import permission
 from datahub.contracts.service import steps
+from datahub.contracts.service.upstream import upstream_holds
 from datahub.contracts.store import Filters
 from datahub.kernel.context import Context
 from datahub.kernel.errors import Fault
@@ -85,7 +86,7 @@ def request_access(ctx: Context, offer_id: str, wishes: Wishes) -> AccessRequest
         provider_id=offer.provider_id,
         consumer_id=consumer_id,
         state=NegotiationState.REQUESTED,
-        last_move=Move.REQUEST,
+        last_move=NegotiationMove.REQUEST,
         purpose=purpose,
         answers=dict(wishes.answers),
         wished_until=wishes.wished_until,
@@ -100,7 +101,7 @@ def request_access(ctx: Context, offer_id: str, wishes: Wishes) -> AccessRequest
     must_be_permissible(ctx, request)
     ctx.session.add(request)
     ctx.session.flush()
-    steps.take(ctx, request, None, Move.REQUEST, wishes.comment)
+    steps.take(ctx, request, None, NegotiationMove.REQUEST, wishes.comment)
     if (
         version.automatic is not None
         and decide(read_policy(version.automatic), _facts(ctx, request, is_now=True)).permit
@@ -123,7 +124,9 @@ def list_requests(ctx: Context, request: PageRequest, filters: Filters) -> Page[
     return store.requests_page(ctx, ctx.actor, request, filters)
 
 
-def move_request(ctx: Context, request_id: str, move: Move, carried: Mapping[str, Any]) -> AccessRequest:
+def move_request(
+    ctx: Context, request_id: str, move: NegotiationMove, carried: Mapping[str, Any]
+) -> AccessRequest:
     """Approve, return, reject, counter, accept or withdraw a request. `carried`: only what was sent with the move.
 
     Raises AccessRequestNotFound, RequestMoveNotAllowed, RequestMoveNotPossible, InvalidMove, TermsHaveChanged,
@@ -134,7 +137,7 @@ def move_request(ctx: Context, request_id: str, move: Move, carried: Mapping[str
     steps.must_carry(move, carried)
     before = NegotiationState(request.state)
     steps.change_terms(ctx, request, move, carried)
-    if move in (Move.APPROVE, Move.ACCEPT, Move.COUNTER):
+    if move in (NegotiationMove.APPROVE, NegotiationMove.ACCEPT, NegotiationMove.COUNTER):
         must_be_permissible(ctx, request)
     steps.take(ctx, request, before, move, carried.get("reason"))
     return request
@@ -164,7 +167,9 @@ def expire_requests(ctx: Context, limit: int) -> int:
     """End requests nobody answered in time; return how many. Running it again changes nothing."""
     overdue = store.overdue_requests(ctx.session, ctx.now, limit)
     for request in overdue:
-        steps.take(ctx, request, NegotiationState(request.state), Move.EXPIRE, "not answered in time")
+        steps.take(
+            ctx, request, NegotiationState(request.state), NegotiationMove.EXPIRE, "not answered in time"
+        )
     return len(overdue)
 
 
@@ -178,6 +183,8 @@ def must_be_permissible(ctx: Context, request: AccessRequest) -> None:
     dataset = dataset_by_id(ctx.session, request.dataset_id)
     if dataset is None or dataset.state == DatasetState.WITHDRAWN:
         raise OfferNotOpen("The dataset has been withdrawn; nobody can be given it any more.")
+    if not upstream_holds(ctx.session, dataset.id, ctx.now):
+        raise OfferNotOpen("The agreement under which the provider obtained this data is not in force.")
     policy: Policy = read_policy(request.policy)
     facts = _facts(ctx, request)
     if permission.could_permit(policy, facts):

@@ -9,7 +9,7 @@ from datahub.catalog import PolicyNotUsable as UnusableTerms
 from datahub.catalog import offer_version, read_terms
 from datahub.contracts import store
 from datahub.contracts.errors import InvalidMove, TermsHaveChanged
-from datahub.contracts.models import AccessRequest, Move, NegotiationEvent, NegotiationState, Party
+from datahub.contracts.models import AccessRequest, NegotiationEvent, NegotiationMove, NegotiationState, Party
 from datahub.contracts.rules import negotiation as rules
 from datahub.contracts.rules import permission
 from datahub.contracts.rules.agreements import written
@@ -32,11 +32,11 @@ def must_agree(agrees_to: str, known: Collection[str]) -> None:
         )
 
 
-def must_carry(move: Move, carried: Mapping[str, Any]) -> None:
+def must_carry(move: NegotiationMove, carried: Mapping[str, Any]) -> None:
     """Make sure a move carries what it needs and nothing else. Raises InvalidMove with all faults."""
     faults = rules.carried_faults(move, frozenset(carried), _NAMES)
     terms = {"template", "policy", "valid_until"} & set(carried)
-    if move is Move.RETURN and not terms:
+    if move is NegotiationMove.RETURN and not terms:
         faults.append(Fault("/policy", "change a term: template, policy or validUntil", "missing"))
     if {"template", "policy"} <= set(carried):
         faults.append(Fault("/policy", "give either a template or a policy", "not-expected"))
@@ -45,23 +45,25 @@ def must_carry(move: Move, carried: Mapping[str, Any]) -> None:
     _stop_at(faults)
 
 
-def change_terms(ctx: Context, request: AccessRequest, move: Move, carried: Mapping[str, Any]) -> None:
+def change_terms(
+    ctx: Context, request: AccessRequest, move: NegotiationMove, carried: Mapping[str, Any]
+) -> None:
     """Put on the table what a move brings. Raises InvalidMove, UnusableTerms, TermsHaveChanged."""
     match move:
-        case Move.APPROVE:
+        case NegotiationMove.APPROVE:
             until = carried.get("valid_until")
             _stop_at(rules.end_faults(until, request.wished_until, ctx.now, "/validUntil"))
             request.offered_until = until or request.wished_until
-        case Move.RETURN:
+        case NegotiationMove.RETURN:
             _return(ctx, request, carried)
-        case Move.COUNTER:
+        case NegotiationMove.COUNTER:
             _counter(ctx, request, carried)
-        case Move.ACCEPT:
+        case NegotiationMove.ACCEPT:
             must_agree(carried["agrees_to"], {request.policy_hash})
             request.agrees_to = request.policy_hash
         case _:
             return
-    if move in (Move.APPROVE, Move.ACCEPT):
+    if move in (NegotiationMove.APPROVE, NegotiationMove.ACCEPT):
         rules.must_end_later(request, ctx.now)
 
 
@@ -69,7 +71,7 @@ def take(
     ctx: Context,
     request: AccessRequest,
     before: NegotiationState | None,
-    move: Move,
+    move: NegotiationMove,
     reason: str | None,
     *,
     is_by_rule: bool = False,
@@ -123,7 +125,7 @@ def take(
 def approve_by_rule(ctx: Context, request: AccessRequest) -> None:
     """Approve a fresh request because the offer's own rule permits it; no person is asked."""
     request.offered_until = request.wished_until
-    take(ctx, request, NegotiationState.REQUESTED, Move.APPROVE, "automatic", is_by_rule=True)
+    take(ctx, request, NegotiationState.REQUESTED, NegotiationMove.APPROVE, "automatic", is_by_rule=True)
 
 
 def about(request: AccessRequest, details: Mapping[str, Any]) -> About:
@@ -204,7 +206,7 @@ def _due(ctx: Context, request: AccessRequest) -> datetime | None:
     return rules.due_after(ctx.now, version.deadline_days) if version else None
 
 
-def _terms(ctx: Context, request: AccessRequest, move: Move) -> dict[str, Any]:
+def _terms(ctx: Context, request: AccessRequest, move: NegotiationMove) -> dict[str, Any]:
     """Return what lies on the table; of terms that were returned changed, also how they relate to the offer."""
     until = request.offered_until or request.wished_until
     terms: dict[str, Any] = {
@@ -215,7 +217,7 @@ def _terms(ctx: Context, request: AccessRequest, move: Move) -> dict[str, Any]:
         "policy": request.policy,
     }
     version = offer_version(ctx.session, request.offer_id, request.offer_version)
-    if move is Move.RETURN and version is not None and request.policy_hash != version.policy_hash:
+    if move is NegotiationMove.RETURN and version is not None and request.policy_hash != version.policy_hash:
         terms["comparison"] = relation(read_policy(request.policy), read_policy(version.policy)).told()
     return terms
 

@@ -4,11 +4,14 @@ NL API Design Rules 2.1, RFC 9457 (problems), RFC 9110 (preconditions), RFC 6750
 """
 
 from datahub.kernel.errors import Unauthenticated
-from datahub.kernel.rest.access import SCOPES, Door, allow, allow_anyone
-from datahub.kernel.rest.middleware import Envelope
+from datahub.kernel.rest.access import SCOPES, Door, allow, allow_anyone, read_credential
+from datahub.kernel.rest.bare import again, refusing
+from datahub.kernel.rest.middleware import Envelope, trace_id_of
 from datahub.kernel.rest.problems import (
+    ChecksumMismatch,
     InsufficientScope,
     NotAcceptable,
+    PreconditionFailed,
     RangeNotSatisfiable,
     TooLarge,
     UnsupportedMediaType,
@@ -36,6 +39,7 @@ from datahub.kernel.rest.schemas import (
 
 __all__ = [
     "SCOPES",
+    "ChecksumMismatch",
     "Described",
     "Door",
     "Envelope",
@@ -45,6 +49,7 @@ __all__ = [
     "NotAcceptable",
     "PageOut",
     "Paging",
+    "PreconditionFailed",
     "ProblemOut",
     "RangeNotSatisfiable",
     "Replay",
@@ -61,11 +66,15 @@ __all__ = [
     "UnsupportedMediaType",
     "UtcInstant",
     "Whole",
+    "again",
     "allow",
     "allow_anyone",
     "install",
     "page_out",
     "problem",
+    "read_credential",
+    "refusing",
     "replay",
     "status_of",
+    "trace_id_of",
 ]

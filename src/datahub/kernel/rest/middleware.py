@@ -5,7 +5,7 @@ It wraps from outside, so that an answer made by the framework's own last handle
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +21,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+NO_STORE = (b"cache-control", b"no-store")
 _TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -30,23 +31,37 @@ class Envelope:
     def __init__(self, app: ASGIApp, api_version: str) -> None:
         """Wrap an app; `api_version` is the full version of the API, e.g. 1.0.0."""
         self.app = app
+        self._api_version = api_version
         self._fixed = [(k.lower().encode(), v.encode()) for k, v in SECURITY_HEADERS.items()]
         self._fixed.append((b"api-version", api_version.encode()))
+
+    def around(self, app: ASGIApp) -> "Envelope":
+        """Return the same around another app."""
+        return Envelope(app, self._api_version)
+
+    def complete(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+        """Return an answer's headers with all that are alike for every answer, for who answers without this layer."""
+        held = tuple(headers)
+        present = {name for name, _ in held}
+        return (*held, *(each for each in (*self._fixed, NO_STORE) if each[0] not in present))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; add the headers to whatever comes back."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        scope["trace_id"] = _trace_id(scope)
+        scope["trace_id"] = trace_id_of(scope)
+        scope["answer_headers"] = []  # what is found out on the way and goes with whatever answer there is
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {k.lower() for k, _ in message.get("headers", ())}
                 extra = [h for h in self._fixed if h[0] not in present]
                 extra.append((b"x-request-id", scope["trace_id"].encode()))
+                found = [(k.lower().encode(), v.encode()) for k, v in scope["answer_headers"]]
+                extra += [each for each in found if each[0] not in present]
                 if b"cache-control" not in present:
-                    extra.append((b"cache-control", b"no-store"))
+                    extra.append(NO_STORE)
                 message = {**message, "headers": [*message.get("headers", ()), *extra]}
             await send(message)
 
@@ -75,7 +90,7 @@ def _is_framework_413(message: Message) -> bool:
     )
 
 
-def _trace_id(scope: Scope) -> str:
+def trace_id_of(scope: Scope) -> str:
     """Take the caller's W3C trace id where there is a good one, else make one."""
     for name, value in scope["headers"]:
         if name == b"traceparent":

@@ -6,6 +6,8 @@ refusal, a contact, and the scope of each operation.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -35,6 +37,7 @@ _REFUSALS: Mapping[str, str] = {
     "428": "If-Match is required.",
     "503": "It cannot be done safely now; try again later.",
 }
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -51,8 +54,25 @@ _IF_MATCH = {
 }
 
 
-def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """Return the document with full paths (`/v1/…`), as the server routes them."""
+@dataclass
+class Description:
+    """The document in its two forms, written when first asked for: it takes seconds, and starting should not."""
+
+    app: FastAPI
+    settings: Settings
+
+    @cached_property
+    def full(self) -> dict[str, Any]:
+        """With full paths (`/v1/…`), as the server routes them."""
+        return _describe(self.app, self.settings)
+
+    @cached_property
+    def published(self) -> dict[str, Any]:
+        """With `/v1` in the server URL."""
+        return _publish(self.full, self.settings)
+
+
+def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     document: dict[str, Any] = get_openapi(
         title=app.title,
         version=app.version,
@@ -77,11 +97,39 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     schemas.update(schemas["Problem"].pop("$defs", {}))
     for path, method, operation in _operations(document):
         _complete(path, method, operation)
-    return document
+    _name_bounds(document["components"]["schemas"])
+    return _renamed(document)
 
 
-def publish(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """Return the same document with `/v1` in the server URL, as it is published (rule /core/uri-version)."""
+def _name_bounds(node: Any) -> None:
+    """Give the bounds of numbers the names of JSON Schema: on a type with a validator Pydantic leaves its own."""
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _name_bounds(each)
+    if isinstance(node, dict) and node.get("type") in ("integer", "number"):
+        for name in _BOUNDS.keys() & node.keys():
+            node[_BOUNDS[name]] = node.pop(name)
+
+
+def _renamed(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with plain names where schemas of two slices are called the same: `ReviewMove`.
+
+    The framework tells them apart by their modules, and what comes in from what goes out by a hyphen.
+    """
+    plain = {}
+    for name in document["components"]["schemas"]:
+        parts = name.split("__")
+        sliced = f"{parts[1].capitalize()}{parts[-1]}" if len(parts) > 1 else name
+        if (better := sliced.replace("-", "")) != name:
+            plain[name] = better
+    text = orjson.dumps(document).decode()
+    for name, better in plain.items():
+        text = re.sub(rf'"(#/components/schemas/)?{re.escape(name)}"', rf'"\g<1>{better}"', text)
+    renamed: dict[str, Any] = orjson.loads(text)
+    return renamed
+
+
+def _publish(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return the same document as it is published (rule /core/uri-version)."""
     paths: dict[str, Any] = {}
     for path, item in document["paths"].items():
         if path.startswith("/v1/"):
@@ -119,7 +167,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     parameters = operation.setdefault("parameters", [])
     if method == "post" and "201" in responses:
         parameters.append(_IDEMPOTENCY)
-    if operation.pop("x-needs-if-match", False) or method in ("patch", "put", "delete"):
+    by_default = method in ("patch", "put", "delete")
+    if operation.pop("x-needs-if-match", by_default):
         parameters.append(_IF_MATCH)
     for status in _refusals_of(path, method, operation, is_open=is_open):
         responses.setdefault(

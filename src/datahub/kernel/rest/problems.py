@@ -15,14 +15,18 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from datahub.kernel.context import ENTRY_HEADER
 from datahub.kernel.errors import (
     Conflict,
+    Exhausted,
     Fault,
     Forbidden,
     Gone,
     Invalid,
     JsonValue,
     NotFound,
+    OtherSideFailed,
+    OtherSideSlow,
     Refusal,
     Unauthenticated,
     Unavailable,
@@ -98,6 +102,12 @@ class RangeNotSatisfiable(Refusal):
     title = "Range not satisfiable"
 
 
+class ChecksumMismatch(Refusal):
+    """The bytes are not those the checksum was made of; none of them was kept (tus 1.0, checksum)."""
+
+    title = "Checksum differs"
+
+
 class StoreUnavailable(Unavailable):
     """The database cannot be read or written at this moment, so nothing was done."""
 
@@ -121,7 +131,11 @@ STATUS: Mapping[type[Refusal], int] = {
     RangeNotSatisfiable: 416,
     IdempotencyKeyReused: 422,
     PreconditionRequired: 428,
+    Exhausted: 429,
+    ChecksumMismatch: 460,
+    OtherSideFailed: 502,
     Unavailable: 503,
+    OtherSideSlow: 504,
 }
 RETRY_AFTER_S = 5
 
@@ -150,16 +164,12 @@ def problem(request: Request, refusal: Refusal, headers: Mapping[str, str] | Non
             {**f.more, "pointer": f.pointer, "detail": f.detail, "code": f.code} for f in refusal.faults
         ]
     out = {"Cache-Control": "no-store", **(headers or {})}
-    if status == STATUS[Unavailable]:
-        out.setdefault("Retry-After", str(RETRY_AFTER_S))
-    if status == STATUS[Unauthenticated]:
-        out["WWW-Authenticate"] = _challenge(
-            request, "invalid_token" if "authorization" in request.headers else None
-        )
-    if isinstance(refusal, InsufficientScope):
-        out["WWW-Authenticate"] = _challenge(
-            request, "insufficient_scope", str(refusal.facts.get("scope", ""))
-        )
+    if "entryId" in refusal.facts:
+        out.setdefault(ENTRY_HEADER, str(refusal.facts["entryId"]))
+    if status == STATUS[Unavailable] or "retryAfter" in refusal.facts:
+        out.setdefault("Retry-After", str(refusal.facts.get("retryAfter", RETRY_AFTER_S)))
+    if status == STATUS[Unauthenticated] or isinstance(refusal, InsufficientScope):
+        out.update(_challenge(request, refusal))
     return Response(orjson.dumps(body, default=str), status, out, PROBLEM_JSON)
 
 
@@ -176,15 +186,14 @@ def _base_url(request: Request) -> str:
     return str(request.app.state.door.settings.base_url)
 
 
-def _challenge(request: Request, error: str | None, scope: str = "") -> str:
-    """Write the challenge that lets a client find the authorization server (RFC 9728 §5.1)."""
-    metadata = f"{_base_url(request)}/.well-known/oauth-protected-resource"
-    parts = [f'resource_metadata="{metadata}"']
-    if error:
-        parts.insert(0, f'error="{error}"')
-    if scope:
-        parts.append(f'scope="{scope}"')
-    return "Bearer " + ", ".join(parts)
+def _challenge(request: Request, refusal: Refusal) -> Mapping[str, str]:
+    """Ask for a credential in a way that lets a client find all it needs (RFC 9728 §5.1)."""
+    door = request.app.state.door
+    sent = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+    headers: Mapping[str, str] = door.challenge(
+        door.settings, sent or "/", refusal, "authorization" in request.headers, door.clock()
+    )
+    return headers
 
 
 def _on_refusal(request: Request, refusal: Exception) -> Response:

@@ -1,0 +1,1 @@
+"""What may be asked, decided over plain values: questions, the SQL they become, and the SQL others may send."""

@@ -1,0 +1,1 @@
+"""The verbs on queries: open one, settle it, look back."""
