@@ -40,14 +40,13 @@ class People:
         self.key = f"p{next(_NUMBER)}"
         (home / "person.txt").write_text(f"{self.key}\n")
         (home / "child.txt").write_text(f"{self.key}-child\n")
+        line = f"{PURPOSE},give,{_instant(hours=-1)},{_instant(days=100)}"
+        people = "".join(f"{self.key}-{each},{line}\n" for each in ("ann", "bob"))
+        (home / "consents.csv").write_text(f"subject,purpose,move,at,validUntil\n{people}")
 
     def _made(self) -> str:
-        lines = f"{PURPOSE},give,{_instant(hours=-1)},{_instant(days=100)}"
         (self.home / "people.csv").write_text("person,visits\nann,1\nbob,2\n")
         (self.home / "rule.json").write_text(json.dumps(RULE))
-        (self.home / "consents.csv").write_text(
-            f"subject,purpose,move,at,validUntil\nann,{lines}\nbob,{lines}\n"
-        )
         made = self.region.city.datasets.create("people", title="People", description="Visits.")
         made.upload(self.home / "people.csv")
         self.region.city.call("POST", f"/v1/datasets/{made.id}/consent-rules", body=RULE)

@@ -63,7 +63,7 @@ def a_witness(world: "World") -> dict[str, str]:
 def forget_witnesses(world: "World") -> None:
     """Have nobody asked any more: the log of an exchange with witnesses that do not answer is not well."""
     for each in world.region.admin.call("GET", "/v1/witness/witnesses").json()["items"]:
-        world.region.admin.call("DELETE", f"/v1/witness/witnesses/{each['id']}")
+        world.region.admin.call("DELETE", f"/v1/witness/witnesses/{each['id']}", headers={"If-Match": "*"})
 
 
 def a_witnessed_log(world: "World") -> dict[str, str]:

@@ -178,12 +178,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     region = Region(home)
     world = World(region, home)
     (home / "air.csv").write_text(CSV)
-    where = {"DATAHUB_CONFIG": str(home / "profiles.toml")}
-    os.environ["DATAHUB_NO_KEYRING"] = "1"
+    where = {"DATAHUB_CONFIG": str(home / "profiles.toml"), "DATAHUB_NO_KEYRING": "1"}
     for name, hub in (("admin", region.admin), ("city", region.city), ("university", region.university)):
         save(type(hub.profile)(**{**vars(hub.profile), "name": name}), where)
     save(type(region.city.profile)("anybody", region.server.url), where)
-    del os.environ["DATAHUB_NO_KEYRING"]
     air = region.city.datasets.publish(
         home / "air.csv",
         slug="air",
@@ -334,6 +332,7 @@ def test_references_and_ids_are_completed_from_the_exchange_and_kept(world: Worl
             "COMP_CWORD": line.split()[-1] if shell == "fish" else "3",
             "_DATAHUB_COMPLETE": f"{shell}_complete",
         }
+        (world.home / "cache" / "known.json").unlink(missing_ok=True)
         done = world.run("datahub", profile, **words)
         # A busy machine may be slower than TAB waits; then it shows nothing, and never a fault.
         assert wanted in done.stdout or not done.stdout.strip()

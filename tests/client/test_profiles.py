@@ -10,9 +10,8 @@ from datahub.client.profiles import load, names, profiles_file, remove, save
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    monkeypatch.setenv("DATAHUB_NO_KEYRING", "1")
-    return {"XDG_CONFIG_HOME": str(tmp_path)}
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_CONFIG_HOME": str(tmp_path), "DATAHUB_NO_KEYRING": "1"}
 
 
 def test_a_profile_is_kept_and_its_secret_is_for_its_owner_alone(environment: dict[str, str]) -> None:
@@ -46,11 +45,12 @@ def test_what_is_not_there_is_named(environment: dict[str, str]) -> None:
         load(None, environment)
 
 
-def test_secrets_go_to_the_keyring_where_there_is_one(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_secrets_go_to_the_keyring_where_there_is_one(environment: dict[str, str]) -> None:
     keyring = pytest.importorskip("keyring")
     backend = pytest.importorskip("keyring.backend")
+    before = (
+        keyring.get_keyring()
+    )  # asked first: a class of rings that is defined may be the one that is found
 
     class Ring(backend.KeyringBackend):  # type: ignore[misc, name-defined]
         priority = 5
@@ -65,8 +65,7 @@ def test_secrets_go_to_the_keyring_where_there_is_one(
         def delete_password(self, service: str, username: str) -> None:
             del self.kept[service, username]
 
-    monkeypatch.delenv("DATAHUB_NO_KEYRING")
-    before = keyring.get_keyring()
+    del environment["DATAHUB_NO_KEYRING"]
     keyring.set_keyring(Ring())
     try:
         assert save(Profile("p", "https://hub.example", "c", secret="s3cret"), environment) == "keyring"

@@ -65,7 +65,7 @@ def stored(name: str, environment: Mapping[str, str] = os.environ) -> Profile:
         )
     fields = {key: value for key, value in kept[name].items() if key in Profile.__dataclass_fields__}
     profile = Profile(**{**fields, "name": name})
-    secrets: dict[str, Any] = dict(_secrets_of(profile, path))
+    secrets: dict[str, Any] = dict(_secrets_of(profile, environment))
     return replace(profile, **secrets)
 
 
@@ -109,7 +109,7 @@ def save(profile: Profile, environment: Mapping[str, str] = os.environ) -> str:
     kept = _read(path)
     kept[profile.name] = {"url": profile.url, "client_id": profile.client_id, "is_dpop": profile.is_dpop}
     secrets = {name: getattr(profile, name) for name in _SECRETS if getattr(profile, name)}
-    place = "keyring" if _into_keyring(profile, secrets, path) else "file"
+    place = "keyring" if _into_keyring(profile, secrets, environment) else "file"
     kept[profile.name]["credential"] = place
     _write(path, _toml(kept))
     if place == "file":
@@ -123,7 +123,7 @@ def remove(name: str, environment: Mapping[str, str] = os.environ) -> None:
     kept = _read(path)
     if name not in kept:
         raise NotConfigured(f"There is no profile “{name}” in {path}.")
-    if kept.pop(name).get("credential") == "keyring" and (ring := _keyring()) is not None:
+    if kept.pop(name).get("credential") == "keyring" and (ring := _keyring(environment)) is not None:
         with contextlib.suppress(ring.errors.KeyringError):
             ring.delete_password(_SERVICE, _account(path, name))
     _secrets_path(path, name).unlink(missing_ok=True)
@@ -166,11 +166,12 @@ def _secrets_path(path: Path, name: str) -> Path:
     return path.parent / "credentials" / f"{safe}.json"
 
 
-def _secrets_of(profile: Profile, path: Path) -> dict[str, str]:
+def _secrets_of(profile: Profile, environment: Mapping[str, str]) -> dict[str, str]:
+    path = profiles_file(environment)
     with contextlib.suppress(FileNotFoundError):
         found: dict[str, str] = json.loads(_secrets_path(path, profile.name).read_text(encoding="utf-8"))
         return found
-    ring = _keyring()
+    ring = _keyring(environment)
     if ring is None:
         return {}
     try:
@@ -180,8 +181,8 @@ def _secrets_of(profile: Profile, path: Path) -> dict[str, str]:
     return dict(json.loads(text)) if text else {}
 
 
-def _into_keyring(profile: Profile, secrets: Mapping[str, str], path: Path) -> bool:
-    ring = _keyring()
+def _into_keyring(profile: Profile, secrets: Mapping[str, str], environment: Mapping[str, str]) -> bool:
+    path, ring = profiles_file(environment), _keyring(environment)
     if ring is None or not secrets:
         return False
     try:
@@ -196,9 +197,9 @@ def _account(path: Path, name: str) -> str:
     return f"{path}#{name}"
 
 
-def _keyring() -> Any:
+def _keyring(environment: Mapping[str, str]) -> Any:
     """Return the OS keyring, or None where there is none (a server, a container, CI)."""
-    if os.environ.get("DATAHUB_NO_KEYRING"):
+    if environment.get("DATAHUB_NO_KEYRING"):
         return None
     try:
         import keyring
