@@ -97,7 +97,7 @@ class Hub:
         self.engine: Engine = self.app.state.door.engine
         if not inspect(self.engine).has_table("participant"):
             migrations.upgrade(self.engine)
-        self.http = TestClient(
+        self.http: httpx2.Client = TestClient(
             serve(self.app, "1.0.0"), base_url=self.settings.base_url, raise_server_exceptions=False
         )
         with self.context(Actor(client_id="init", roles=frozenset({Role.ADMIN}), is_exchange=True)) as ctx:

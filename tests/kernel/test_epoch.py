@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 from sqlalchemy import insert, update
-from sqlmodel import SQLModel, col
+from sqlmodel import SQLModel, col, select
 
 from datahub.kernel import db
 from datahub.oauth.models import Revocation
@@ -84,6 +84,19 @@ def test_a_revoked_token_moves_the_epoch(sqlite_hub: Hub) -> None:
     )
     assert answer.status_code == 200
     assert _epoch(sqlite_hub) == before + 1
+
+
+def test_what_the_worker_tidies_away_leaves_the_epoch_alone(sqlite_hub: Hub) -> None:
+    party = sqlite_hub.party("gone", Role.REQUESTER)
+    form = {"token": party.token()}
+    sqlite_hub.http.post("/oauth/revoke", data=form, auth=(party.client_id, party.secret))
+    sqlite_hub.work()
+    before = _epoch(sqlite_hub)
+    sqlite_hub.clock.forward(days=1)
+    sqlite_hub.work()
+    with db.transaction(sqlite_hub.engine, is_read=True) as session:
+        assert not session.exec(select(Revocation)).all()
+    assert _epoch(sqlite_hub) == before
 
 
 def _epoch(hub: Hub) -> int:

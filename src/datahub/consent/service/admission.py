@@ -72,6 +72,11 @@ class Admission:
         return self._first
 
     @property
+    def last(self) -> Allowed:
+        """Who was let through when it was last looked at."""
+        return self._now
+
+    @property
     def could_leave(self) -> Bools:
         """Whose rows the delivery could give: of a row that any one of several may release, the others' too."""
         if self._several is Several.ANY and len(self.people.rows) > 1:

@@ -233,7 +233,9 @@ def record_outcome(
         permit.about, of_entry_id=permit.entry_id, rows=rows, bytes=size, columns=permit.plan.columns
     )
     if admission is not None:
-        about = replace(about, details={**about.details, "consent": admission.allowed.stamp})
+        first, last = admission.allowed.stamp, admission.last.stamp
+        moved = {} if first == last else {"consentAtEnd": last}
+        about = replace(about, details={**about.details, "consent": first, **moved})
     outcome = Outcome.FINISHED if is_finished else Outcome.ABORTED
     with own_transaction(engine, settings, permit.actor, now, permit.trace_id) as ctx:
         record(ctx, DELIVERY, about, outcome=outcome, code=code)
