@@ -75,12 +75,15 @@ def _log_write(*, is_full: bool) -> None:
 
 def _hot(*, is_full: bool) -> None:
     print("Hot path: durable decisions per CPU-second of the server (64 keep-alive connections)")
+    count = 64_000 if is_full else 12_800
     for database in ("sqlite", "postgresql"):
         for workers in (1, 2):
-            for figure in hot.measure(database, workers, 64_000 if is_full else 12_800, 64):
+            bare = hot.measure_bare(count, 64)
+            for figure in (bare, *hot.measure(database, workers, count, 64)):
                 print(
                     f"  {database:11}{workers} worker{'s' if workers > 1 else ' '} {figure.name:24}"
-                    f"{figure.per_cpu_s:8.0f} /cpu-s{figure.requests / figure.wall_s:8.0f} /s   first byte "
+                    f"{figure.per_cpu_s:8.0f} /cpu-s {figure.per_cpu_s / bare.per_cpu_s:5.2f} of bare"
+                    f"{figure.requests / figure.wall_s:8.0f} /s   first byte "
                     f"p50 {figure.percentile(0.5):.1f} ms, p99 {figure.percentile(0.99):.1f} ms"
                 )
 

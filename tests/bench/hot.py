@@ -1,7 +1,13 @@
-"""The hot path: durable decisions per CPU-second of the server, and how long the first byte takes under load."""
+"""The hot path: durable decisions per CPU-second of the server, and how long the first byte takes under load.
+
+How fast a machine is changes from minute to minute, so a bare ASGI callable on the same server software, which decides
+nothing and writes nothing, is measured beside it: figures are told as shares of it too.
+"""
 
 import asyncio
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +16,15 @@ from pathlib import Path
 
 import httpx2
 import psutil
+from starlette.types import Receive, Scope, Send
 
 from datahub.cli.auth.probe import Probe
 from tests.bench.load import http
 from tests.bench.requests import _database
 from tests.bench.story import RESEARCH
-from tests.server import Server, a_server
+from tests.server import Server, a_server, free_port
 
+NOTE = b"a small note\n"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -56,17 +64,60 @@ def measure(database: str, workers: int, requests: int, connections: int) -> Ite
             yield asyncio.run(_load(name, server, make(requests), connections))
 
 
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 13 bytes, and nothing else."""
+    if scope["type"] == "http":
+        await receive()
+        headers = [(b"content-length", b"13"), (b"content-type", b"text/plain")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": NOTE})
+
+
+def measure_bare(requests: int, connections: int) -> Figure:
+    """Run the load on the bare callable, one worker."""
+    port = free_port()
+    app = [
+        f"{__spec__.name}:bare",
+        "--port",
+        str(port),
+        "--lifespan=off",
+        "--log-level=warning",
+        "--no-access-log",
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "uvicorn", *app])
+    try:
+        one = http("GET", "/", {"Authorization": f"Bearer {'x' * 600}"})
+        warm = asyncio.run(_patiently(port, [one] * 64))
+        assert warm
+        before, start = _cpu_s(process), time.perf_counter()
+        took = asyncio.run(_drive(port, [one] * requests, connections))
+        wall_s, after = time.perf_counter() - start, _cpu_s(process)
+        return Figure("bare ASGI callable", len(took), wall_s, after[0] - before[0], 0.0, tuple(took))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _patiently(port: int, requests: Sequence[bytes]) -> list[float]:
+    """Drive as soon as somebody listens."""
+    while True:
+        try:
+            return await _drive(port, requests, 8)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.05)
+
+
 async def _load(name: str, server: Server, requests: Sequence[bytes], connections: int) -> Figure:
-    before, start = _cpu_s(server), time.perf_counter()
+    assert server.process is not None
+    before, start = _cpu_s(server.process), time.perf_counter()
     took = await _drive(server.port, requests, connections)
-    wall_s, after = time.perf_counter() - start, _cpu_s(server)
+    wall_s, after = time.perf_counter() - start, _cpu_s(server.process)
     return Figure(name, len(took), wall_s, after[0] - before[0], after[1] - before[1], tuple(took))
 
 
-def _cpu_s(server: Server) -> tuple[float, float]:
+def _cpu_s(server: subprocess.Popen[bytes]) -> tuple[float, float]:
     """CPU-seconds so far of the processes that answer, and of the one that puts entries into the tree afterwards."""
-    assert server.process is not None
-    parent = psutil.Process(server.process.pid)
+    parent = psutil.Process(server.pid)
     spent = {False: 0.0, True: 0.0}
     for process in (parent, *parent.children(recursive=True)):
         times = process.cpu_times()
@@ -118,7 +169,7 @@ def _requests(server: Server) -> dict[str, Make]:
         f"{where}/versions?filename=note.txt",
         201,
         publisher,
-        content=b"a small note\n",
+        content=NOTE,
         headers={"Content-Type": "text/plain"},
     )
     terms = {"template": "purpose", "parameters": {"purposes": ["dpv:ResearchAndDevelopment"]}}
