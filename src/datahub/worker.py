@@ -164,7 +164,7 @@ def run_once(engine: Engine, settings: Settings, now: datetime) -> int:
     done = sum(_run_due(engine, settings, due, now) for due in DUE)
     while handled := work_off(engine, settings, HANDLERS, now, errands=ERRANDS):
         done += handled
-    work(engine, settings, now)
+    work(engine, settings, lambda: now)
     return done
 
 

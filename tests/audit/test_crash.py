@@ -78,7 +78,7 @@ def is_all_there(home: Path, url: str, acked: list[Path]) -> int:
     """Hold the log against what was acknowledged; return how much that was."""
     engine, settings = db.make_engine(url), some_settings(home, url)
     sequencer.check_at_boot(engine, settings)
-    sequencer.work(engine, settings, system_clock())
+    sequencer.work(engine, settings, system_clock)
     assert self_audit.audit_log(engine, settings, system_clock()) is None
     told = [
         line for file in acked if file.exists() for line in file.read_text().splitlines() if len(line) == 36

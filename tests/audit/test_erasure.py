@@ -65,7 +65,7 @@ def an_entry(hub: Hub, provider: Party, *subjects: str) -> str:
 
 def sequenced(hub: Hub) -> None:
     hub.clock.forward(seconds=2)
-    sequencer.work(hub.engine, hub.settings, hub.clock())
+    sequencer.work(hub.engine, hub.settings, hub.clock)
 
 
 def erased(hub: Hub, entry_id: str, status: int = 201, **body: Any) -> Any:

@@ -36,7 +36,7 @@ FORMULA = "=cmd|'/c calc'!A1"
 
 def sequenced(hub: Hub) -> None:
     hub.clock.forward(seconds=2)
-    sequencer.work(hub.engine, hub.settings, hub.clock())
+    sequencer.work(hub.engine, hub.settings, hub.clock)
 
 
 def reads(hub: Hub, provider: Party, consumer: Party, count: int = 1, **more: Any) -> list[str]:

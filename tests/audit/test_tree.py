@@ -1,13 +1,14 @@
 """The transparency log: durable entries get into the tree, its heads are signed, and everything verifies."""
 
 from base64 import urlsafe_b64encode
+from datetime import datetime
 from hashlib import sha256
 
 import orjson
 import pytest
 from sqlalchemy import text
 
-from datahub.audit import About, keys, leaves, record, self_audit, sequencer, tree_store
+from datahub.audit import About, keys, leaves, record, rounds, self_audit, sequencer, tree_store
 from datahub.audit.kept_head import path, read
 from datahub.audit.restart import restart_log
 from datahub.audit.tlog.checkpoint import Checkpoint
@@ -35,7 +36,7 @@ def some_entries(hub: Hub, count: int = 1, **about: object) -> list[str]:
 def into_the_tree(hub: Hub) -> Checkpoint:
     """Let the sequencer work, and return the head as it is published and verified."""
     hub.clock.forward(seconds=2)
-    sequencer.work(hub.engine, hub.settings, hub.clock())
+    sequencer.work(hub.engine, hub.settings, hub.clock)
     note = hub.http.get("/log/checkpoint")
     assert note.status_code == 200, note.text
     vkeys = [VerifierKey.parse(line) for line in hub.http.get("/log/keys").text.splitlines()]
@@ -136,7 +137,7 @@ def test_a_smaller_or_other_tree_is_never_signed_and_the_boot_guard_says_why(hub
     some_entries(hub)
     hub.clock.forward(seconds=2)
     with pytest.raises(sequencer.LogForked, match="not those that were signed"):
-        sequencer.work(hub.engine, hub.settings, hub.clock())
+        sequencer.work(hub.engine, hub.settings, hub.clock)
     with pytest.raises(sequencer.LogForked, match="datahub log restart"):
         sequencer.check_at_boot(hub.engine, hub.settings)
     assert hub.http.get("/v1/log/status").json()["state"] == "forked"
@@ -158,7 +159,7 @@ def test_after_a_restore_a_new_log_commits_to_the_old_one(sqlite_hub: Hub) -> No
     waiting = some_entries(hub)[0]
     log, entry = restart_log(hub.engine, hub.settings, hub.clock(), "restored a backup")
     hub.clock.forward(seconds=2)
-    sequencer.work(hub.engine, hub.settings, hub.clock())
+    sequencer.work(hub.engine, hub.settings, hub.clock)
     sequencer.check_at_boot(hub.engine, hub.settings)
 
     assert log.origin == "127.0.0.1:8000/log/2"
@@ -185,6 +186,24 @@ def test_two_sequencers_at_once_do_no_harm(hub: Hub) -> None:
         done = [threads.submit(sequencer.integrate, hub.engine, hub.settings, hub.clock()) for _ in range(3)]
         assert sum(each.result() for each in done) >= len(made)
     assert self_audit.audit_log(hub.engine, hub.settings, hub.clock()) is None
+
+
+def test_rounds_go_upon_rounds_that_are_still_being_saved(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [name for _ in range(10) for name in some_entries(hub, 5)]
+    monkeypatch.setitem(rounds.MOST_ENTRIES, hub.engine.dialect.name, 7)
+
+    def hurried() -> datetime:
+        hub.clock.forward(seconds=1)
+        return hub.clock()
+
+    assert sequencer.work(hub.engine, hub.settings, hurried) >= len(made)
+    assert self_audit.audit_log(hub.engine, hub.settings, hub.clock()) is None
+    with db.transaction(hub.engine, is_read=True) as session:
+        placed = session.execute(text("select leaf_index from log_leaf order by leaf_index")).scalars().all()
+        signed = session.execute(text("select count(*) from log_checkpoint")).scalar_one()
+        assert not tree_store.oldest_pending(session)
+    assert placed == list(range(len(placed)))
+    assert signed > 2  # under load there is always something that waits, and heads are signed all the same
 
 
 @pytest.mark.parametrize(

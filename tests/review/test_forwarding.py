@@ -84,7 +84,7 @@ def a_syslog_receiver(wrap: Callable[[socket.socket], socket.socket]) -> Iterato
 
 def sequenced(hub: Hub) -> None:
     hub.clock.forward(seconds=2)
-    sequencer.work(hub.engine, hub.settings, hub.clock())
+    sequencer.work(hub.engine, hub.settings, hub.clock)
 
 
 def messages(stream: bytes) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def reads(
 
 def sequenced(hub: Hub) -> None:
     hub.clock.forward(seconds=2)
-    sequencer.work(hub.engine, hub.settings, hub.clock())
+    sequencer.work(hub.engine, hub.settings, hub.clock)
 
 
 def test_what_is_found_is_judged_and_every_step_is_in_the_log(hub: Hub) -> None:

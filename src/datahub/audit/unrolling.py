@@ -5,13 +5,14 @@ sees less than was acknowledged.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from sqlmodel import Session
 
+from datahub.audit.leaves import KEY_BYTES
 from datahub.audit.records import (
     DecisionForm,
     EntryForm,
@@ -31,8 +32,8 @@ from datahub.audit.rows import (
     unpack,
 )
 
-# Rows read at once: enough to pay for the statements, few enough to hold no lock for long.
-ROWS = 40
+# Rows read at once, beside as many that another round is about to take: enough to pay for the statements.
+ROWS = 200
 _KNOWN = 8192  # forms, as in `records`
 
 Own = Sequence[Any]
@@ -105,14 +106,18 @@ def holds(session: Session) -> bool:
     return session.connection().exec_driver_sql("select 1 from log_spool limit 1").first() is not None
 
 
-def read(session: Session, lines: int | None = None, *, is_locked: bool = False) -> Spooled:
-    """Return the oldest rows of the spool: all, or as many as are needed to have so many lines."""
+def read(
+    session: Session, lines: int | None = None, *, but: Container[str] = (), is_locked: bool = False
+) -> Spooled:
+    """Return the oldest rows of the spool, `but` some: all, or as many as are needed to have so many lines."""
     connection = session.connection()
     lock = " for update" if is_locked and connection.dialect.name == "postgresql" else ""
-    most = "" if lines is None else f" limit {ROWS}"
+    most = "" if lines is None else f" limit {2 * ROWS}"
     found = connection.exec_driver_sql(f"select id, lines from log_spool order by id{most}{lock}")  # noqa: S608 — a number
     batches, count = [], 0
     for batch_id, packed in found:
+        if batch_id in but:
+            continue
         told, packed_forms = unpack(bytes(packed))
         forms = [_form(each) for each in packed_forms]
         batches.append((batch_id, [(forms[line[0]], line[1:]) for line in told]))
@@ -129,7 +134,7 @@ def is_still_there(session: Session, spooled: Spooled) -> bool:
     ids = [batch_id for batch_id, _ in spooled.batches]
     if connection.dialect.name == "sqlite":
         among = "select id from log_spool where id in (select value from json_each(?))"
-        found = connection.exec_driver_sql(among, (orjson.dumps(ids).decode(),))
+        found = connection.exec_driver_sql(among, (_json(ids),))
     else:
         found = connection.exec_driver_sql("select id from log_spool where id = any(%s) for update", (ids,))
     return len(found.all()) == len(ids)
@@ -141,9 +146,8 @@ def unpacked(session: Session, spooled: Spooled) -> None:
     driver: Any = connection.connection.driver_connection
     ids = [batch_id for batch_id, _ in spooled.batches]
     if connection.dialect.name == "sqlite":
-        driver.executemany(_INSERT["log_entry"], _entry_rows(spooled))
-        driver.executemany(_INSERT["decision"], _decision_rows(spooled))
-        driver.executemany("delete from log_spool where id = ?", [(each,) for each in ids])
+        _put_on_sqlite(driver, spooled)
+        driver.execute("delete from log_spool where id in (select value from json_each(?))", (_json(ids),))
         return
     with driver.cursor() as cursor:
         with cursor.copy(_COPY["log_entry"]) as copy:
@@ -153,31 +157,80 @@ def unpacked(session: Session, spooled: Spooled) -> None:
         cursor.execute("delete from log_spool where id = any(%s)", (ids,))
 
 
+def _quoted(columns: Sequence[str]) -> str:
+    return ", ".join([f'"{name}"' for name in columns])
+
+
 def _named(table: str, columns: Sequence[str]) -> str:
-    quoted = '", "'.join(columns)
-    return f'{table} ("{quoted}")'
+    return f"{table} ({_quoted(columns)})"
 
 
 _COLUMNS: Mapping[str, Sequence[str]] = {
     "log_entry": (*OWN_OF_ENTRY, *FORM_OF_ENTRY),
     "decision": (*OWN_OF_DECISION, *FORM_OF_DECISION),
 }
-_INSERT = {
-    table: f"insert into {_named(table, columns)} values ({', '.join('?' * len(columns))})"  # noqa: S608 — our own names
-    for table, columns in _COLUMNS.items()
-}
 _COPY = {table: f"copy {_named(table, columns)} from stdin" for table, columns in _COLUMNS.items()}
 
 
-def _entry_rows(spooled: Spooled) -> Iterator[Row]:
+def _put_on_sqlite(driver: Any, spooled: Spooled) -> None:
+    """Insert entries, then decisions, by one statement each.
+
+    With the triggers each statement costs more than its row does, and in between another thread could run. What lines
+    share is put in a table of this connection's own first, and joined to what is each line's own.
+    """
+    numbers: dict[_SpooledForm, int] = {}
+    entries, decisions = list[Row](), list[Row]()
     for form, (entry_id, at, trace_id, decision_id, of_entry_id) in spooled.lines:
-        yield (entry_id, _stored(at), trace_id, decision_id, of_entry_id, *form.entry.cells)
-
-
-def _decision_rows(spooled: Spooled) -> Iterator[Row]:
-    for form, (_, at, _, decision_id, _) in spooled.lines:
+        number = numbers.setdefault(form, len(numbers))
+        stored = _stored(at)
+        entries.append((number, entry_id, stored, trace_id, decision_id, of_entry_id))
         if form.decision is not None:
-            yield (decision_id, _stored(at), form.facts(at), *form.decision.cells)
+            decisions.append((number, decision_id, stored, form.facts(at)))
+    of_entries = [(number, *form.entry.cells) for form, number in numbers.items()]
+    of_decisions = [(number, *form.decision.cells) for form, number in numbers.items() if form.decision]
+    _JOINS["log_entry"].put(driver, of_entries, entries)
+    _JOINS["decision"].put(driver, of_decisions, decisions)
+
+
+class _Join:
+    """Statements for SQLite that insert rows made of a form and of what is their own."""
+
+    def __init__(self, table: str, own: Sequence[str], shared: Sequence[str]) -> None:
+        columns, named = _quoted(shared), f"form_of_{table}"
+        self._prepare = (
+            f"create temp table if not exists {named} (number integer primary key, {columns})",
+            f"delete from temp.{named}",  # noqa: S608 — our own names, as below
+        )
+        self._put_forms = (
+            f"insert into temp.{named} select {_from_json(range(1 + len(shared)))} from json_each(?)"  # noqa: S608
+        )
+        self._put = (
+            f"insert into {table} ({_quoted(own)}, {columns}) select {_from_json(range(1, 1 + len(own)))}, {columns} "  # noqa: S608
+            f"from json_each(?) cross join temp.{named} where number = value->>0"
+        )
+
+    def put(self, driver: Any, forms: Sequence[Row], rows: Sequence[Row]) -> None:
+        """Insert rows: each the number of its form, then its own cells; texts and whole numbers."""
+        if not rows:
+            return
+        for statement in self._prepare:
+            driver.execute(statement)
+        driver.execute(self._put_forms, (_json(forms),))
+        driver.execute(self._put, (_json(rows),))
+
+
+def _from_json(places: Iterable[int]) -> str:
+    return ", ".join([f"value->>{place}" for place in places])
+
+
+def _json(rows: Any) -> str:
+    return orjson.dumps(rows).decode()
+
+
+_JOINS = {
+    "log_entry": _Join("log_entry", OWN_OF_ENTRY, FORM_OF_ENTRY),
+    "decision": _Join("decision", OWN_OF_DECISION, FORM_OF_DECISION),
+}
 
 
 def _entry_copies(spooled: Spooled) -> Iterator[str]:
@@ -207,13 +260,38 @@ def unroll(session: Session) -> int:
 
 
 def put_rows(session: Session, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Insert rows of plain values by the shortest way that the database has, in the session's transaction."""
+    """Insert rows of texts and whole numbers by one statement, in the session's transaction."""
     connection = session.connection()
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        marks = ", ".join("?" * len(columns))
-        driver.executemany(f"insert into {_named(table, columns)} values ({marks})", rows)  # noqa: S608 — our own names
-        return
+        from_json = _from_json(range(len(columns)))
+        put = f"insert into {_named(table, columns)} select {from_json} from json_each(?)"  # noqa: S608 — our own names
+        driver.execute(put, (_json(rows),))
+    else:
+        _copy(driver, table, columns, rows)
+
+
+def put_places(session: Session, log: int, first: int, names: Sequence[str], entry_keys: bytes) -> None:
+    """Insert where leaves are, from index `first`, and their entries' keys, which are given one after the other."""
+    connection = session.connection()
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        driver.execute(_PUT_PLACES, (log, first, entry_keys, _json(names)))
+    else:
+        rows = [
+            (name, log, first + at, entry_keys[at * KEY_BYTES : (at + 1) * KEY_BYTES])
+            for at, name in enumerate(names)
+        ]
+        _copy(driver, "log_leaf", ("entry_id", "log", "leaf_index", "key"), rows)
+
+
+_PUT_PLACES = f"""
+    insert into log_leaf (entry_id, log, leaf_index, key)
+    select value, ?, ? + key, substr(?, 1 + {KEY_BYTES} * key, {KEY_BYTES}) from json_each(?)
+"""  # noqa: S608 — a number
+
+
+def _copy(driver: Any, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
     lines = ["\t".join([_copied(cell) for cell in row]) + "\n" for row in rows]
     with driver.cursor() as cursor, cursor.copy(f"copy {_named(table, columns)} from stdin") as copy:
         copy.write("".join(lines))
