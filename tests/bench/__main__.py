@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from tests.bench import (
     auth,
+    consent,
     hot,
     log_verify,
     log_write,
@@ -101,6 +102,12 @@ def _start(*, is_full: bool) -> None:
         print(f"  {line}", flush=True)
 
 
+def _consent(*, is_full: bool) -> None:
+    print("Consent: the gate over the same read without one, the news of a no, imports")
+    for line in consent.show(is_full=is_full):
+        print(f"  {line}", flush=True)
+
+
 def _transfers(*, is_full: bool) -> None:
     print("Large files by the client, over plain copying through the same server")
     for line in transfers.run(2 << 30 if is_full else 1 << 28):
@@ -117,6 +124,7 @@ PARTS: Mapping[str, Callable[..., None]] = {
     "http": _over_http,
     "memory": _memory,
     "start": _start,
+    "consent": _consent,
     "transfers": _transfers,
     "log-verify": _log_verify,
     "log-write": _log_write,

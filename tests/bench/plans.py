@@ -29,6 +29,7 @@ from datahub.transfers.rules import Release, release_of
 CACHE = Path(".cache/bench")
 SMALL, FULL = 4_000_000, 20_000_000
 BATCH = 500_000
+STRIDE = 7_368_787  # a prime
 COUNTRIES = np.array(["NL", "DE", "BE", "FR", "LU", "DK", "SE", "ES", "IT", "PL"])
 SCHEMA = pa.schema(
     [
@@ -49,9 +50,12 @@ STORED = [
 ]
 
 
-def table(rows: int) -> Path:
-    """Return the seeded table, made when it is not there yet."""
-    path = CACHE / f"events-{rows}.parquet"
+def table(rows: int, subjects: int | None = None) -> Path:
+    """Return the seeded table, made when it is not there yet; ten rows a subject unless told."""
+    subjects = subjects or rows // 10
+    path = CACHE / (
+        f"events-{rows}.parquet" if subjects == rows // 10 else f"events-{rows}-{subjects}.parquet"
+    )
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         made = path.with_suffix(".part")
@@ -59,14 +63,17 @@ def table(rows: int) -> Path:
         with pq.ParquetWriter(made, SCHEMA, compression="zstd") as writer:
             for start in range(0, rows, BATCH):
                 writer.write_batch(
-                    _rows(random, min(BATCH, rows - start), rows // 10), row_group_size=122_880
+                    _rows(random, start, min(BATCH, rows - start), rows, subjects), row_group_size=122_880
                 )
         made.rename(path)
     return path
 
 
-def _rows(random: np.random.Generator, count: int, subjects: int) -> pa.RecordBatch:
-    sid = random.integers(0, subjects, count)
+def _rows(random: np.random.Generator, start: int, count: int, rows: int, subjects: int) -> pa.RecordBatch:
+    if subjects == rows:  # each comes once, in no order
+        sid = np.arange(start, start + count) * STRIDE % rows
+    else:
+        sid = random.integers(0, subjects, count)
     columns = [
         pa.array(np.char.add("S", np.char.zfill(sid.astype(str), 17))),
         pa.array(sid),

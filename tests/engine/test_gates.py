@@ -91,6 +91,21 @@ def test_a_gate_that_nobody_opened_lets_nothing_through(path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("which", list(Engine))
+def test_columns_that_are_never_null_leave_through_a_gate_as_they_were_announced(
+    tmp_path: Path, which: Engine
+) -> None:
+    target = tmp_path / "full.parquet"
+    schema = pa.schema([("n", pa.int64(), False), ("text", pa.string(), False)])
+    pq.write_table(pa.table({"n": [0, 1, 2], "text": ["a", "b", "c"]}, schema=schema), target)
+    plan = plan_scan(target).plan.behind(engine.SubjectGate(OpenTo({0, 2})))
+    assert plan.out == schema
+    with run(plan, Stored.of(target), engine=which) as batches:
+        found = list(batches)
+    assert {batch.schema == schema for batch in found} == {True}
+    assert pa.Table.from_batches(found).column("n").to_pylist() == [0, 2]
+
+
 def test_a_large_table_behind_a_gate_leaves_in_order_by_both_engines(tmp_path: Path) -> None:
     target = tmp_path / "large.parquet"
     count = 700_000

@@ -101,7 +101,7 @@ def run(
 
     Raises Unfit when an engine is named that cannot do it, GateClosed, and whatever the engine or the gate raises.
     """
-    gate = gated.gate_of(plan)
+    gate, wanted = gated.gate_of(plan), plan.out
     if gate is not None:
         plan = gated.numbered(plan)
         gate.look()
@@ -124,7 +124,8 @@ def run(
         is_typed = not any(isinstance(step, MinAggregate) for step in plan.steps)
         shaped = _shaped(found, plan.out if is_typed else None)
         if gate is not None and is_typed:
-            shaped = gated.passed(shaped, gate, gated.row_of(plan))
+            # Whoever announced the columns did so from the plan as it was given, which may say that one is never null.
+            shaped = _shaped(gated.passed(shaped, gate, gated.row_of(plan)), wanted)
         yield Batches(shaped, interrupt)
 
 
