@@ -19,7 +19,7 @@ demo: .venv/.synced-runtime ## The whole story on this machine, told over HTTP (
 serve: .venv/.synced-runtime ## The exchange, on the settings in DATAHUB_*
 	@$(BIN)/datahub serve
 
-test: .venv/.synced ## All tests, on SQLite and on PostgreSQL, a process per core
+test: .venv/.synced .cache/.tools ## All tests, on SQLite and on PostgreSQL, a process per core
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal $(ARGS)
 
 soak: .venv/.synced ## Long drills and fault injection
@@ -96,6 +96,11 @@ clean: ## Removes the environment and all caches, not your data
 .venv/.synced: pyproject.toml uv.lock .ci/sync
 	@.ci/sync --all-extras --all-groups
 	touch .venv/.synced-runtime .venv/.synced
+
+# What tests use besides Python, once: it is no fault when that cannot be had.
+.cache/.tools: .ci/tools tests/oauth/node/package-lock.json
+	@.ci/tools
+	touch .cache/.tools
 
 .venv/.synced-runtime: pyproject.toml uv.lock .ci/sync
 	@.ci/sync --extra all --no-default-groups --inexact

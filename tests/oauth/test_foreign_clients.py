@@ -1,7 +1,7 @@
 """Programs nobody here wrote: Node's clients against our server, our checks against the certified oidc-provider.
 
-They are installed by npm into `.cache/oidc-provider`, which nothing else needs; without them these tests are skipped:
-`npm install --prefix .cache/oidc-provider oidc-provider@9 oauth4webapi@3 openid-client@6 jose@6`.
+`.ci/tools` installs them by npm into `.cache/oidc-provider`, as `node/package-lock.json` says; without them these tests are
+skipped.
 """
 
 import json
