@@ -33,6 +33,7 @@ from tests.oauth.test_token_endpoint import claims_of
 
 KEY, OTHER = KEYS["ES256"], KEYS["PS256"]
 NOBODY = new_id()
+ITS_HEADERS = {"x-request-id", "datahub-log-entry"}
 ITS_OWN = {"id", "at", "trace_id", "decision_id", "of_entry_id"}
 Request = tuple[Mapping[str, str], Mapping[str, Any]]
 """(headers, form)"""
@@ -135,7 +136,9 @@ class Pair:
             headers, form = make()
             known = {row.id for row in self.entries()}
             answer = client.post("/oauth/token", headers=headers, data=form)
-            told.append((_shown(answer), [_kept(row) for row in self.entries() if row.id not in known]))
+            left = [row for row in self.entries() if row.id not in known]
+            assert answer.headers.get("datahub-log-entry") == (left[0].id if left else None)
+            told.append((_shown(answer), [_kept(row) for row in left]))
         assert told[0] == told[1]
         assert told[0] == told[2]
 
@@ -186,7 +189,7 @@ class Pair:
 
 def _shown(answer: httpx2.Response) -> tuple[Any, ...]:
     """Return what a client sees, but for what is each answer's own."""
-    headers = {k: re.sub(r"r=\d+", "r=", v) for k, v in answer.headers.items() if k != "x-request-id"}
+    headers = {k: re.sub(r"r=\d+", "r=", v) for k, v in answer.headers.items() if k not in ITS_HEADERS}
     body = answer.json()
     if "access_token" in body:
         body["access_token"] = {k: v for k, v in claims_of(body["access_token"]).items() if k != "jti"}

@@ -16,9 +16,9 @@ from starlette.responses import Response
 
 from datahub.audit import About, Outcome, record
 from datahub.kernel import db
-from datahub.kernel.context import ANONYMOUS, Context
+from datahub.kernel.context import ANONYMOUS, LOG_ENTRY, Context
 from datahub.kernel.rest import Door
-from datahub.kernel.rest.access import raw_path
+from datahub.kernel.rest.access import name_entry, raw_path
 from datahub.oauth import store
 from datahub.oauth.errors import InvalidClient, InvalidDpopProof, OAuthRefusal, SlowDown, UseDpopNonce
 from datahub.oauth.fetching import MAX_ERRANDS, Wanted
@@ -67,12 +67,16 @@ class Endpoint:
     ) -> Mapping[str, Any] | None:
         try:
             with db.transaction(door.engine) as session:
-                return verb(self._context(door, session), form)
+                result = verb(self._context(door, session), form)
+                left = session.info.get(LOG_ENTRY)
         except Wanted as wanted:
             if not errands:
                 raise
             wanted.fetch(door.engine, door.settings, door.clock())
-        return self._run(door, verb, form, errands - 1)
+            return self._run(door, verb, form, errands - 1)
+        if left is not None:
+            name_entry(self.request, left)
+        return result
 
     def _nonce(self, door: Door) -> dict[str, str]:
         return {"DPoP-Nonce": nonce_now(door.settings, door.clock())}
@@ -111,7 +115,8 @@ class Endpoint:
                 details=details,
             )
             ctx = self._context(door, session)
-            record(ctx, action, about, outcome=Outcome.REFUSED, code=refusal.check)
+            left = record(ctx, action, about, outcome=Outcome.REFUSED, code=refusal.check).id
+        name_entry(self.request, left)
 
     def _refuse(self, door: Door, refusal: OAuthRefusal, more: Mapping[str, str]) -> Response:
         base_url = door.settings.base_url

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from datahub.audit import Journal, LogUnavailable, Outcome, UsedBefore, entry_values, line_of
 from datahub.kernel import db
-from datahub.kernel.context import ANONYMOUS, Actor, Context
+from datahub.kernel.context import ANONYMOUS, ENTRY_HEADER, Actor, Context
 from datahub.kernel.errors import JsonValue, Refusal
 from datahub.kernel.rest import Door, Envelope, again, refusing, trace_id_of
 from datahub.oauth import grants, jose, keys, pushed, store
@@ -185,7 +185,8 @@ class TokenDoor:
         values = entry_values(ready.actor, now, trace_id, grants.ACTION, about, outcome=Outcome.PERMIT)
         uses = [use for use in (ready.proof and ready.proof.use, ready.proven.assertion) if use]
         try:
-            epoch = await self._journal.written(line_of(values), snapshot.epoch, uses)
+            line = line_of(values)
+            epoch = await self._journal.written(line, snapshot.epoch, uses)
         except (UsedBefore, ValueError):
             return False
         except LogUnavailable as fault:
@@ -205,6 +206,7 @@ class TokenDoor:
             *self._headers,
             *((key.lower().encode(), value.encode()) for key, value in more.items()),
             (b"x-request-id", trace_id.encode()),
+            (ENTRY_HEADER.lower().encode(), line.id.encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
