@@ -1,7 +1,8 @@
 """One exchange behind two server processes on one database, with one clock that the test moves and a door to choose.
 
 Both are forked from a process that has read the program and done nothing yet, so a start takes a moment and forgets all.
-The hub of the test's own process sets up and runs the worker; every call goes over a real socket to one of the two.
+Calls go over a real socket to one of the two, or inside: to the exchange as it stands in the test's own process, which also
+runs the worker. Upload inside: what reads a file takes seconds to start, and dies with its server.
 """
 
 import json
@@ -11,11 +12,13 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -27,7 +30,7 @@ from tests.server import START_DEADLINE_S, free_port
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 FORKER = """
-import json, os, signal, socket, sys
+import ctypes, json, os, signal, socket, sys
 from datetime import datetime
 from pathlib import Path
 import uvicorn
@@ -35,12 +38,15 @@ from datahub.app import create_app
 from datahub.kernel.settings import Settings
 
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-create_app(Settings())  # reads the signatures of all routes, which takes a second
+create_app(Settings(home=sys.argv[1]))  # reads the signatures of all routes, which takes a second
 while line := sys.stdin.readline():
-    port, clock = json.loads(line)
+    port, clock, environment = json.loads(line)
     child = os.fork()
     if not child:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends when the forker does
+        os.environ.update(environment)
+        os.dup2(os.open(environment["DATAHUB_HOME"] + "/doors.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         app = create_app(Settings(), lambda: datetime.fromisoformat(Path(clock).read_text()))
         listening = socket.socket()
         # Little room between the program and a reader who is slow, so that the program has to wait.
@@ -77,28 +83,15 @@ class TwoDoors(Hub):
 
     def open(self) -> None:
         """Start both processes."""
-        environment = {
-            **os.environ,
-            "DATAHUB_HOME": str(self.settings.home),
-            "DATAHUB_DATABASE_URL": self.settings.database_url,
-            "DATAHUB_MASTER_KEY": MASTER_KEY,
-            "DATAHUB_BASE_URL": self.settings.base_url,
-            "DATAHUB_IS_EGRESS_PRIVATE": "true",
-        }
-        self.http.close()
-        self._log = (self.settings.home / "doors.log").open("ab")
-        self._forker = subprocess.Popen(
-            [sys.executable, "-c", FORKER],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        self._inside = self.http
         self._doors = [self._start(), self._start()]
         for _, client in self._doors:
             self._wait_for(client)
         self.at(0)
+
+    def inside(self) -> None:
+        """Go through no process but the test's own from now on."""
+        self.http = self._inside
 
     def at(self, which: int) -> None:
         """Go through this door from now on."""
@@ -116,28 +109,27 @@ class TwoDoors(Hub):
             self.at(which)
 
     def close(self) -> None:
-        """Stop all."""
-        os.killpg(self._forker.pid, signal.SIGKILL)
-        self._forker.communicate()
-        self._log.close()
-        for _, client in self._doors:
+        """Stop both."""
+        for process, client in self._doors:
             client.close()
+            os.kill(process, signal.SIGKILL)
         super().close()
 
     def _start(self) -> tuple[int, httpx2.Client]:
-        assert self._forker.stdin is not None
-        assert self._forker.stdout is not None
         assert isinstance(self.clock, SharedTime)
+        environment = {
+            "DATAHUB_HOME": str(self.settings.home),
+            "DATAHUB_DATABASE_URL": self.settings.database_url,
+            "DATAHUB_MASTER_KEY": MASTER_KEY,
+            "DATAHUB_BASE_URL": self.settings.base_url,
+            "DATAHUB_IS_EGRESS_PRIVATE": "true",
+        }
         port = free_port()
-        self._forker.stdin.write(json.dumps([port, str(self.clock.path)]).encode() + b"\n")
-        self._forker.stdin.flush()
-        told = self._forker.stdout.readline()
-        if not told:
-            raise RuntimeError((self.settings.home / "doors.log").read_text()[-3000:])
+        process = _forked(json.dumps([port, str(self.clock.path), environment]))
         slow = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)]
         transport = httpx2.HTTPTransport(verify=_NO_TLS, socket_options=slow)
         url = f"http://127.0.0.1:{port}"
-        return int(told), httpx2.Client(base_url=url, timeout=START_DEADLINE_S, transport=transport)
+        return process, httpx2.Client(base_url=url, timeout=START_DEADLINE_S, transport=transport)
 
     def _wait_for(self, client: httpx2.Client) -> None:
         deadline = time.monotonic() + START_DEADLINE_S
@@ -150,6 +142,23 @@ class TwoDoors(Hub):
             if time.monotonic() > deadline:
                 raise RuntimeError((self.settings.home / "doors.log").read_text()[-3000:])
             time.sleep(0.02)
+
+
+@cache
+def _forker() -> "subprocess.Popen[bytes]":
+    """Return the process that servers are forked from; it ends with the test's own."""
+    home = tempfile.mkdtemp(prefix="datahub-forker-")
+    command = [sys.executable, "-c", FORKER, home]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+
+
+def _forked(order: str) -> int:
+    forker = _forker()
+    assert forker.stdin is not None
+    assert forker.stdout is not None
+    forker.stdin.write(order.encode() + b"\n")
+    forker.stdin.flush()
+    return int(forker.stdout.readline())
 
 
 @contextmanager

@@ -60,7 +60,10 @@ def a_story(told: trial.Trial, hub: TwoDoors, before: Any, after: Any, killed: i
     for number, (door, (step, what)) in enumerate([*before, *after]):
         if number == len(before):
             hub.restart(killed)
-        hub.at(door)
+        if step == "upload":
+            hub.inside()
+        else:
+            hub.at(door)
         told.do(step, what)
         for asked in (1 - door, door):
             hub.at(asked)
@@ -86,7 +89,7 @@ def _hold(stage: Stage, how: settings, longest: int) -> None:
     @stories(longest)
     def holds(rule: Any, table: Any, before: Any, after: Any, killed: int) -> None:
         hub, university = stage
-        hub.at(0)
+        hub.inside()
         a_story(trial.a_trial(hub, university, rule, table), hub, before, after, killed)
 
     holds()
@@ -101,7 +104,7 @@ on_sqlite = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def long_read(stage: Stage) -> LongRead:
     hub, _ = stage
-    hub.at(1)
+    hub.inside()
     return a_long_read(hub, "long")
 
 
@@ -112,6 +115,7 @@ def test_a_no_on_the_way_is_obeyed_by_the_pieces_that_follow_and_a_yes_waits_for
 ) -> None:
     clinic, reading = long_read.reading.clinic, long_read.reading
     hub = long_read.hub
+    hub.at(1)
     for person in ("ann", "zed"):
         hub.clock.forward(seconds=1)
         clinic.say(person, "give")
