@@ -61,6 +61,7 @@ class Duties(RuleBasedStateMachine):
         self.due: dict[str, Any] = {"delete": None, "report": self.hub.clock() + TERM}
         self.is_written: dict[str, bool] = {"delete": True, "report": True}
         self.is_over = False
+        self.ended_at: Any = None
 
     @rule(
         which=st.sampled_from(["delete", "report"]),
@@ -82,11 +83,15 @@ class Duties(RuleBasedStateMachine):
             assert answer.status_code == 409, answer.text
         else:
             assert answer.status_code == 201, answer.text
+            if move == "restore" and which == "delete" and self.ended_at is None:
+                after = "open"  # it was waived before its term began
             self.state[which] = str(after)
             self.is_written[which] = True
             if move == "extend":
                 self.due[which] = later
-            elif after == "due" and self.due[which] is not None:
+            elif after == "due":
+                if self.due[which] is None:
+                    self.due[which] = self.ended_at + TERM
                 self.due[which] = max(self.due[which], self.hub.clock() + GRACE)
 
     @rule(days=st.integers(min_value=1, max_value=20))
@@ -107,7 +112,7 @@ class Duties(RuleBasedStateMachine):
         answer = self.deal.university.post(where, json={"move": "end"})
         assert answer.status_code == (409 if self.is_over else 201)
         if not self.is_over:
-            self.is_over = True
+            self.is_over, self.ended_at = True, self.hub.clock()
             self.hub.work()
             self.is_written = dict.fromkeys(self.is_written, True)
             if self.state["delete"] == "open":

@@ -114,6 +114,28 @@ def test_who_resumes_while_a_duty_is_overdue_finds_it_suspended_again_until_the_
     assert (restored["state"], restored["dueAt"]) == ("due", lite.at(14))
 
 
+def test_what_was_waived_before_its_term_began_waits_again_once_it_is_restored(lite: Deal) -> None:
+    agreement = lite.agree(DELETE)
+    (duty,) = lite.duties()
+    lite.move(lite.clinic, duty["id"], "waive", reason="no need")
+    restored = lite.move(lite.clinic, duty["id"], "restore", reason="a mistake").json()
+    assert (restored["state"], restored["dueAt"]) == ("open", None)
+    lite.end(agreement)
+    (duty,) = lite.duties()
+    assert (duty["state"], duty["dueAt"]) == ("due", lite.at(30))
+
+
+def test_what_was_waived_and_restored_when_use_is_over_has_the_term_that_it_would_have_had(lite: Deal) -> None:
+    agreement = lite.agree(DELETE)
+    (duty,) = lite.duties()
+    lite.move(lite.clinic, duty["id"], "waive", reason="no need")
+    lite.end(agreement)
+    expected = lite.at(30)
+    lite.hub.clock.forward(days=3)
+    restored = lite.move(lite.clinic, duty["id"], "restore", reason="a mistake").json()
+    assert (restored["state"], restored["dueAt"]) == ("due", expected)
+
+
 def test_two_overdue_duties_are_both_to_be_kept(lite: Deal) -> None:
     agreement = lite.agree(lite.report(), lite.report(action="dh:returnResults"))
     lite.hub.clock.forward(days=31)

@@ -166,6 +166,37 @@ def test_who_says_yes_again_before_it_goes_out_is_left_out_and_a_recall_of_nobod
     assert [each["state"] for each in lite.recalls(who)] == ["lapsed", "due"]
 
 
+def test_a_recall_that_was_waived_while_it_gathered_gathers_on_and_then_has_its_term(lite: Region) -> None:
+    who = lite.university(f"of-{lite.clinic.party.id[-8:]}")
+    lite.receive(lite.agree(who, WHOLE), "ann", "bob")
+    lite.clinic.say("ann", "withdraw")
+    lite.hub.work()
+    (duty,) = lite.recalls(who)
+    at = f"/v1/duties/{duty['id']}/transitions"
+    lite.clinic.party.done("POST", at, 201, json={"move": "waive", "reason": "no need"})
+    restored = lite.clinic.party.done("POST", at, 201, json={"move": "restore", "reason": "a mistake"})
+    assert restored["state"] == "open"
+    lite.clinic.say("bob", "withdraw")
+    lite.go_out()
+    (duty,) = lite.recalls(who)
+    assert (duty["state"], duty["subjects"], duty["dueAt"]) == ("due", 2, lite.at(30))
+
+
+def test_a_recall_that_is_done_before_the_worker_began_its_term_has_one_when_it_is_returned(
+    lite: Region,
+) -> None:
+    who = lite.university(f"of-{lite.clinic.party.id[-8:]}")
+    lite.receive(lite.agree(who, WHOLE), "ann")
+    lite.clinic.say("ann", "withdraw")
+    lite.hub.work()
+    lite.hub.clock.forward(seconds=lite.hub.settings.recall_gather_s)
+    (duty,) = lite.recalls(who)
+    at = f"/v1/duties/{duty['id']}/transitions"
+    who.done("POST", at, 201, json={"move": "fulfil", "evidence": SAID})
+    returned = lite.clinic.party.done("POST", at, 201, json={"move": "return", "reason": "not so"})
+    assert (returned["state"], returned["dueAt"]) == ("due", lite.at(30))
+
+
 def test_an_end_a_person_forgotten_and_an_objection_are_followed_too(lite: Region) -> None:
     who = lite.university(f"of-{lite.clinic.party.id[-8:]}")
     agreement = lite.agree(who, WHOLE)

@@ -93,6 +93,17 @@ def living_of_agreement(session: Session, agreement_id: str) -> Sequence[Duty]:
     return _locked(session, found.order_by(col(Duty.id)))
 
 
+def waived_waiting(session: Session, agreement_id: str) -> Sequence[Duty]:
+    """Return the duties from an agreement's policy that were waived while they waited for its end, locked."""
+    found = select(Duty).where(
+        Duty.agreement_id == agreement_id,
+        Duty.ground == Ground.POLICY,
+        Duty.state == DutyState.WAIVED,
+        col(Duty.starts_at).is_(None),
+    )
+    return _locked(session, found.order_by(col(Duty.id)))
+
+
 def due_to_start(session: Session, now: datetime, limit: int) -> Sequence[Duty]:
     """Return duties whose term has begun and whose row does not say so, locked."""
     found = select(Duty).where(Duty.state == DutyState.OPEN, col(Duty.starts_at) <= now)

@@ -146,6 +146,8 @@ def decide(duty: Duty, wish: Wish, now: datetime, side: Side | None, actor: Acto
         )
     if faults := _faults(duty, wish, now, side):
         raise InvalidDutyMove("The move cannot be made like this; see errors.", faults=faults)
+    if wish.move is M.RESTORE and wish.due_at is None and (duty.starts_at is None or duty.starts_at > now):
+        state = S.OPEN  # it was waived before its term began
     due_at = _term(duty, wish, now) if state is S.DUE else duty.due_at
     return After(before, state, due_at, state in SETTLED)
 
@@ -244,6 +246,7 @@ def _term(duty: Duty, wish: Wish, now: datetime) -> datetime | None:
     """Return the end of the term of a duty that is due (again): what was said, what is left of it, or a grace."""
     if wish.due_at is not None:
         return wish.due_at
-    if duty.due_at is None:
-        return None
-    return max(duty.due_at, now + GRACE)
+    end = duty.due_at
+    if end is None and duty.term_s is not None:  # settled before anybody wrote down that its term had begun
+        end = (duty.starts_at or now) + timedelta(seconds=duty.term_s)
+    return None if end is None else max(end, now + GRACE)

@@ -55,6 +55,10 @@ def settle_what_is_over(ctx: Context, payload: Mapping[str, Any]) -> None:
                 reason = _OVER if duty.starts_at else _REPLACED
                 after = After(before, DutyState.LAPSED, duty.due_at, is_settled=True)
                 ledger.change(ctx, duty, move, after, reason)
+    if replaced_by is None:
+        for duty in store.waived_waiting(ctx.session, agreement.id):
+            duty.starts_at = ctx.now  # so that it has its term, should it be restored
+            ctx.session.add(duty)
 
 
 def start(ctx: Context, duty: Duty) -> None:
