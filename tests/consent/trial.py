@@ -151,13 +151,13 @@ class Trial:
         self.reading.clinic.party.done("POST", at, 201, content=_csv(COLUMNS, table), headers=csv_type)
         self.table = [{name: value.strip() for name, value in row.items()} for row in table]
 
-    def say(self, said: tuple[str, str, str, str, bool, int, bool]) -> None:
-        """Let somebody say something; the book must have expected the answer, and the state after."""
+    def say(self, said: tuple[str, str, str, str, bool, int, bool]) -> httpx2.Response | None:
+        """Let somebody say something; the book must have expected the answer, which is returned, and the state after."""
         person, purpose, move, *_ = said
         told = self._move(said)
         if told.by in OWN:
             if move in ("request", "invalidate"):
-                return
+                return None
             token = self._session(person, is_guardian=told.by == "guardian")
             body = {
                 "datasetId": self.reading.clinic.dataset_id,
@@ -173,6 +173,7 @@ class Trial:
         assert answer.status_code == status, (said, answer.text)
         if status == 201:
             assert answer.json()["state"] == state, said
+        return answer
 
     def send(self, found: Sequence[tuple[str, str, str, str, bool, int, bool]]) -> None:
         """Send what a publisher reports in one file, in one form or the other."""

@@ -125,7 +125,9 @@ def test_what_was_waived_before_its_term_began_waits_again_once_it_is_restored(l
     assert (duty["state"], duty["dueAt"]) == ("due", lite.at(30))
 
 
-def test_what_was_waived_and_restored_when_use_is_over_has_the_term_that_it_would_have_had(lite: Deal) -> None:
+def test_what_was_waived_and_restored_when_use_is_over_has_the_term_that_it_would_have_had(
+    lite: Deal,
+) -> None:
     agreement = lite.agree(DELETE)
     (duty,) = lite.duties()
     lite.move(lite.clinic, duty["id"], "waive", reason="no need")
