@@ -191,6 +191,7 @@ def test_two_sequencers_at_once_do_no_harm(hub: Hub) -> None:
 def test_rounds_go_upon_rounds_that_are_still_being_saved(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [name for _ in range(10) for name in some_entries(hub, 5)]
     monkeypatch.setitem(rounds.MOST_ENTRIES, hub.engine.dialect.name, 7)
+    monkeypatch.setattr(rounds, "WHEN_LAGGING", 1)
 
     def hurried() -> datetime:
         hub.clock.forward(seconds=1)
@@ -244,6 +245,25 @@ def test_the_self_audit_finds_a_forged_record_and_a_missing_one(sqlite_hub: Hub)
         session.execute(text("update log_entry set purpose = null where id = :id"), {"id": first})
         session.execute(text("delete from log_entry where id = :id"), {"id": second})
     assert "no erasure took it" in str(self_audit.audit_log(hub.engine, hub.settings, hub.clock()))
+
+
+def test_the_self_audit_finds_the_same_by_many_processes(
+    sqlite_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = sqlite_hub
+    some_entries(hub, 600)
+    into_the_tree(hub)
+    monkeypatch.setattr(self_audit, "BUNDLES_AT_ONCE", 1)
+    monkeypatch.setattr(self_audit, "PARTS_WORTH_JOBS", 3)
+    settings = hub.settings.model_copy(update={"log_audit_jobs": 2})
+    assert self_audit.audit_log(hub.engine, settings, hub.clock()) is None
+
+    with db.transaction(hub.engine) as session:
+        session.execute(text("update log_leaf set key = zeroblob(32) where leaf_index = 520"))
+    fault = self_audit.audit_log(hub.engine, settings, hub.clock())
+    assert fault is not None
+    assert "leaf 520" in fault
+    assert fault == self_audit.audit_log(hub.engine, hub.settings, hub.clock())
 
 
 def test_status_and_metrics_say_how_the_log_is_doing(sqlite_hub: Hub) -> None:

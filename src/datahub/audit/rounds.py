@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Engine, delete, text, update
 from sqlmodel import Session, col, select
 
-from datahub.audit import keys, leaves, records, tree_store, unrolling
+from datahub.audit import keys, leaves, records, spool, tree_store, unrolling
 from datahub.audit.models import Log, Pending
 from datahub.audit.tlog.tiles import Growth, ReadTile, Tile, grow
 from datahub.audit.tlog.tree import leaf_hash
@@ -23,9 +23,11 @@ from datahub.kernel import db
 from datahub.kernel.settings import Settings
 
 # Batches and entries of one round: large enough to pay for the commit, small enough to hold no lock for long: on SQLite
-# it is the one lock that the doors wait for too, and which they must be let have between two rounds.
+# it is the one lock that the doors wait for too, and which they must be let have between two rounds. A tree that lags
+# behind takes more at once, at their cost: most pages that a round touches are the same however many entries it has.
 MOST_BATCHES = 400
 MOST_ENTRIES = {"sqlite": 250, "postgresql": 2000}
+LAGGING_S, WHEN_LAGGING = 0.5, 4
 PAUSE_S = {"sqlite": 0.002, "postgresql": 0.0}
 _ADVISORY_LOCK = 0x6461_7461_6875_62  # of the whole database: "datahub"
 
@@ -104,7 +106,8 @@ def _make(
     only: str | None = None,
     but: AbstractSet[str] = frozenset(),
 ) -> Round | None:
-    most = MOST_ENTRIES[session.get_bind().dialect.name]
+    is_lagging = spool.waited_s(tree_store.oldest_pending(session)) > LAGGING_S
+    most = MOST_ENTRIES[session.get_bind().dialect.name] * (WHEN_LAGGING if is_lagging else 1)
     pending, ids = [], dict[str, None]()
     for batch in _waiting(session, only, but):
         pending.append(batch.id)

@@ -63,7 +63,7 @@ class Writer:
         with self._engine.execution_options(is_read=True).connect() as connection:
             found = "select (select min(id) from log_pending), (select min(id) from log_spool)"
             waiting = [each for each in connection.exec_driver_sql(found).one() if each is not None]
-        return 0.0 if not waiting else (_made_at_ms(new_id()) - _made_at_ms(min(waiting))) / 1000
+        return waited_s(min(waiting, default=None))
 
     def close(self) -> None:
         """Give the connection back."""
@@ -159,6 +159,11 @@ def writer_of(engine: Engine, use_up: UseUp | None = None) -> Writer:
 
 def _row(lines: Sequence[Line]) -> Row:
     return new_id(), lines[-1].id, pack(lines)
+
+
+def waited_s(oldest_id: str | None) -> float:
+    """Return for how many seconds what was made first waits, by the time in its id; nothing waits for 0."""
+    return 0.0 if oldest_id is None else (_made_at_ms(new_id()) - _made_at_ms(oldest_id)) / 1000
 
 
 def _made_at_ms(uuid7: str) -> int:

@@ -5,7 +5,7 @@ sees less than was acknowledged.
 """
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,8 @@ from datahub.audit.rows import (
     unpack,
 )
 
-# Rows read at once, beside as many that another round is about to take: enough to pay for the statements.
-ROWS = 200
+# Rows read at once when not all are wanted: enough to pay for the statement.
+ROWS = 50
 _KNOWN = 8192  # forms, as in `records`
 
 Own = Sequence[Any]
@@ -107,25 +107,43 @@ def holds(session: Session) -> bool:
 
 
 def read(
-    session: Session, lines: int | None = None, *, but: Container[str] = (), is_locked: bool = False
+    session: Session, lines: int | None = None, *, but: Collection[str] = (), is_locked: bool = False
 ) -> Spooled:
     """Return the oldest rows of the spool, `but` some: all, or as many as are needed to have so many lines."""
     connection = session.connection()
-    lock = " for update" if is_locked and connection.dialect.name == "postgresql" else ""
-    most = "" if lines is None else f" limit {2 * ROWS}"
-    found = connection.exec_driver_sql(f"select id, lines from log_spool order by id{most}{lock}")  # noqa: S608 — a number
-    batches, count = [], 0
-    for batch_id, packed in found:
-        if batch_id in but:
-            continue
-        told, packed_forms = unpack(bytes(packed))
-        forms = [_form(each) for each in packed_forms]
-        batches.append((batch_id, [(forms[line[0]], line[1:]) for line in told]))
-        count += len(told)
-        if lines is not None and count >= lines:
+    batches, count, last = [], 0, ""
+    while lines is None or count < lines:
+        found = connection.exec_driver_sql(
+            *_asked(connection.dialect.name, last, but, lines, is_locked=is_locked)
+        )
+        rows = found.all()
+        for batch_id, packed in rows:
+            told, packed_forms = unpack(bytes(packed))
+            forms = [_form(each) for each in packed_forms]
+            batches.append((batch_id, [(forms[line[0]], line[1:]) for line in told]))
+            count += len(told)
+            if lines is not None and count >= lines:
+                break
+        if lines is None or len(rows) < ROWS:
             break
-    found.close()
+        last = rows[-1][0]
     return Spooled(batches)
+
+
+def _asked(
+    dialect: str, after: str, but: Collection[str], lines: int | None, *, is_locked: bool
+) -> tuple[str, tuple[Any, ...]]:
+    """Return the query for rows of the spool in their order, and its values."""
+    most = "" if lines is None else f" limit {ROWS}"
+    lock = " for update" if is_locked and dialect == "postgresql" else ""
+    asked = f"select id, lines from log_spool where {_OTHERS[dialect]} order by id{most}{lock}"  # noqa: S608 — a number
+    return asked, (after, _json([*but]) if dialect == "sqlite" else [*but])
+
+
+_OTHERS = {
+    "sqlite": "id > ? and id not in (select value from json_each(?))",
+    "postgresql": "id > %s and id <> all(%s)",
+}
 
 
 def is_still_there(session: Session, spooled: Spooled) -> bool:

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(default=1 << 40, ge=1024, description="Largest upload, bytes.")
     engine_memory_mb: int = Field(default=512, ge=128, description="Memory for the query engine, MiB.")
+    log_audit_jobs: int = Field(
+        default=1, ge=1, description="Processes that the access log's daily self-audit may use, a core each."
+    )
     log_records_days: int = Field(
         default=1826, ge=30, description="How long records of the access log are kept, days (5 years)."
     )
