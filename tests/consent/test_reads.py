@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from datahub.audit import Decision, Entry
@@ -267,6 +268,17 @@ def test_an_open_offer_has_no_purpose_to_consent_to_and_a_whole_file_is_never_se
     clinic.party.done("POST", f"{at}/{offer['id']}/transitions", 201, json={"move": "open"})
     answer = sqlite_reading.hub.http.get(f"{clinic.at}/data?format=parquet")
     assert (answer.status_code, answer.json()["code"]) == (403, "consent-not-covered")
+
+
+def test_what_is_not_known_to_have_the_column_that_names_people_is_not_sent(sqlite_reading: Reading) -> None:
+    reading = sqlite_reading
+    reading.agree()
+    reading.clinic.say("ann", "give")
+    token = reading.token()
+    with reading.hub.engine.begin() as connection:
+        connection.execute(text("update dataset_version set columns = null"))
+    refused = reading.get(token=token)
+    assert (refused.status_code, refused.json()["code"]) == (403, "consent-column-missing")
 
 
 def test_queries_do_not_count_whoever_said_no(sqlite_reading: Reading) -> None:

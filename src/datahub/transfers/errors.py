@@ -135,12 +135,6 @@ class ConsentRuleNeeded(Forbidden):
     title = "Consent rule needed"
 
 
-class ConsentNeedsRows(Forbidden):
-    """The data is about people who decide for themselves, and is not stored as rows that could be left out."""
-
-    title = "Consent cannot be carried out on files"
-
-
 class ConsentColumnMissing(Forbidden):
     """This version lacks a column by which the consent rule says whom a row is about."""
 

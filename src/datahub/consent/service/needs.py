@@ -22,7 +22,6 @@ class Shut(StrEnum):
     """Why nothing can leave, whatever people have decided: stable, for programs."""
 
     NO_RULE = "consent-rule-needed"
-    NOT_ROWS = "consent-needs-rows"
     NO_COLUMN = "consent-column-missing"
     NOT_COVERED = "consent-not-covered"
     COLUMNS = "consent-columns-not-covered"
@@ -76,11 +75,8 @@ def need_of(
     rule = store.current_rule(ctx.session, dataset_id)
     if rule is None:
         return Shut.NO_RULE if is_asked else None
-    if version is not None:
-        if version.columns is None:
-            return Shut.NOT_ROWS
-        if not {each["name"] for each in version.columns}.issuperset(rule.subjects):
-            return Shut.NO_COLUMN
+    if version is not None and not {each["name"] for each in version.columns or ()}.issuperset(rule.subjects):
+        return Shut.NO_COLUMN
     found = _need(ctx, rule, version, purpose, names, is_strict=is_asked)
     is_open = any(not each.recipients.isdisjoint(found.tokens) for each in found.entries.values())
     return found if is_open else Shut.NOT_COVERED

@@ -142,11 +142,6 @@ WORDS: Mapping[str, Words] = {
         "The policy wants the consent of data subjects, and the dataset has no consent rule that says whose.",
         "Ask the provider to write a consent rule at /v1/datasets/{id}/consent-rules.",
     ),
-    Shut.NOT_ROWS: Words(
-        "Deze gegevens gaan over mensen die zelf beslissen, en uit bestanden zijn hun rijen niet te halen.",
-        "This data is about people who decide for themselves, and their rows cannot be taken out of files.",
-        "Ask the provider to publish the data as a table, or a live API with a mapping to rows.",
-    ),
     Shut.NO_COLUMN: Words(
         "Deze versie mist een kolom die zegt over wie een rij gaat.",
         "This version lacks a column that says whom a row is about.",

@@ -43,7 +43,6 @@ REFUSALS: Mapping[str, type[Refusal]] = {
     Code.RESULTS_ONLY: errors.ResultsOnly,
     Code.ROWS_ONLY: errors.RowsOnly,
     Shut.NO_RULE: errors.ConsentRuleNeeded,
-    Shut.NOT_ROWS: errors.ConsentNeedsRows,
     Shut.NO_COLUMN: errors.ConsentColumnMissing,
     Shut.NOT_COVERED: errors.ConsentNotCovered,
     Shut.COLUMNS: errors.ConsentColumnsNotCovered,
