@@ -138,6 +138,11 @@ def test_what_was_waived_and_restored_when_use_is_over_has_the_term_that_it_woul
     assert (restored["state"], restored["dueAt"]) == ("due", expected)
 
 
+def test_what_is_owed_again_and_again_is_written_as_one_duty_for_each_time(lite: Deal) -> None:
+    lite.agree(lite.report(30), lite.report(60))
+    assert sorted(each["dueAt"] for each in lite.duties()) == [lite.at(30), lite.at(60)]
+
+
 def test_two_overdue_duties_are_both_to_be_kept(lite: Deal) -> None:
     agreement = lite.agree(lite.report(), lite.report(action="dh:returnResults"))
     lite.hub.clock.forward(days=31)
