@@ -79,9 +79,29 @@ def test_columns_and_rows_are_chosen(world: World) -> None:
     assert none.content == b""
 
 
+def test_no_more_rows_leave_than_were_asked_for(world: World) -> None:
+    dataset = world.dataset("rivers")
+    world.agreement(dataset)
+    token = world.token(dataset)
+    whole = world.fetch(dataset, token)
+    for form in ("csv", "jsonl", "parquet", "arrow"):
+        two = world.fetch(dataset, token, params={"format": form, "limit": 2})
+        found = rows_of(form, two.content)
+        assert len(found) == 2
+        assert all(row in ROWS for row in found)
+        attempt, outcome = world.last()
+        assert (attempt.details["limit"], outcome.rows) == (2, 2)
+    assert two.headers["etag"] != whole.headers["etag"]
+    filtered = world.fetch(dataset, token, params={"filter": "country:eq:FR", "limit": 1, "format": "jsonl"})
+    assert [row["name"] for row in rows_of("jsonl", filtered.content)] == ["Seine"]
+    more = world.fetch(dataset, token, params={"limit": 100, "format": "jsonl"})
+    assert rows_of("jsonl", more.content) == ROWS
+
+
 @pytest.mark.parametrize(
     ("query", "pointers"),
     [
+        ({"limit": "0"}, ["/query/limit"]),
         ({"fields": "name,colour,name"}, ["/query/fields", "/query/fields"]),
         ({"filter": "colour:eq:red"}, ["/query/filter"]),
         ({"filter": "value:like:1"}, ["/query/filter"]),

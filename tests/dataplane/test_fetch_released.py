@@ -31,6 +31,8 @@ def test_only_the_rows_of_the_policy_leave_in_every_form(world: World) -> None:
         assert outcome.rows == 2
     widened = world.fetch(dataset, token, params={"filter": "country:in:NL,DE", "format": "jsonl"})
     assert [row["name"] for row in rows_of("jsonl", widened.content)] == ["Dam", "IJ"]
+    fewer = world.fetch(dataset, token, params={"limit": 1, "format": "jsonl"})
+    assert {row["name"] for row in rows_of("jsonl", fewer.content)} < {"Dam", "IJ"}
 
 
 def test_the_stored_file_is_never_sent_when_only_part_may_leave(world: World) -> None:

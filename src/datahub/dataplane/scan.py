@@ -18,7 +18,7 @@ from typing import NoReturn
 import pyarrow as pa
 from sqlglot import exp
 
-from datahub.engine import Plan, Predicate, Stored, SubjectGate, Subjects, kept
+from datahub.engine import Limit, Plan, Predicate, Stored, SubjectGate, Subjects, kept
 
 _DECIMAL_DIGITS = 38
 Value = str | bool | int | float | Decimal | date | time | datetime
@@ -103,6 +103,7 @@ def plan_scan(
     *,
     fields: Sequence[str] | None = None,
     filters: Sequence[Filter] = (),
+    limit: int | None = None,
     release: Callable[[pa.Schema], Plan] | None = None,
     subjects: Subjects | None = None,
 ) -> Scan:
@@ -140,7 +141,7 @@ def plan_scan(
     if faults:
         raise ScanFaults(faults)
     # What the reader filters on comes after the release: then a masked value cannot be found out.
-    plan = plan.then(*conditions)
+    plan = plan.then(*conditions, *(() if limit is None else (Limit(limit),)))
     return Scan(stored, plan if chosen == names else plan.then(kept(schema, chosen)))
 
 

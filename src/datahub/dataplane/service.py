@@ -28,6 +28,7 @@ class Wish:
     form: Callable[[], TableFormat]
     file: str | None
     writing: Writing = field(default_factory=Writing)
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def _table(
             store.table_source(version.object_key),
             fields=wish.fields,
             filters=wish.filters,
+            limit=wish.limit,
             release=release.steps if release else None,
             subjects=_subjects(store, version),
         )
@@ -126,6 +128,8 @@ def _table(
         "format": form.value,
         "filters": [f"{each.column} {each.op}" for each in wish.filters],
     }
+    if wish.limit is not None:
+        details["limit"] = wish.limit
     if release is not None:
         details["isByPlan"] = True
         details["masks"] = {name: list(methods) for name, methods in release.masks.items()}
@@ -162,6 +166,7 @@ def _file(wish: Wish, version: DatasetVersion) -> Stored:
     for name, is_given in (
         ("fields", wish.fields is not None),
         ("filter", bool(wish.filters)),
+        ("limit", wish.limit is not None),
         ("format", wish.is_form_named),
     ):
         if is_given:

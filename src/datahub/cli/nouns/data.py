@@ -5,7 +5,6 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -113,14 +112,9 @@ def get(
 def head(calls: Calls, ref: str, count: int, purpose: str | None) -> None:
     """Show the first rows of a table."""
     dataset = calls.hub.datasets.get(ref)
-    rows: list[dict[str, Any]] = []
-    for batch in dataset.iter_batches(purpose=purpose):
-        rows += batch.slice(0, count - len(rows)).to_pylist()
-        if len(rows) >= count:
-            break
     shown = [
         {name: value if isinstance(value, (int, float)) else str(value) for name, value in row.items()}
-        for row in rows
+        for row in dataset.to_arrow(purpose=purpose, limit=count).to_pylist()
     ]
     calls.out.many(shown, tuple(shown[0]) if shown else ())
 

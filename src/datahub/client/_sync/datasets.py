@@ -157,6 +157,7 @@ class Dataset(Thing):
         file: str | None = None,
         columns: Sequence[str] | None = None,
         filters: Sequence[str] = (),
+        limit: int | None = None,
         version: int | None = None,
         agreement: str | None = None,
         purpose: str | None = None,
@@ -164,7 +165,8 @@ class Dataset(Thing):
         """Fetch the table (csv, jsonl, parquet, arrow) into a file in memory or on disk, complete; the caller closes it.
 
         Of a dataset of files: `file`, or the only one, with `form=None`.
-        `filters`: `column:operator:value`, all must hold; the exchange applies them, or refuses.
+        `filters`: `column:operator:value`, all must hold; the exchange applies them, or refuses. `limit`: at most so
+        many rows of what is left.
         Raises PolicyDenied, NotFound, Invalid, TransferBroken.
         """
         details, denied = self._claim(purpose, agreement)
@@ -173,6 +175,7 @@ class Dataset(Thing):
             "file": file,
             "fields": ",".join(columns) if columns else None,
             "filter": list(filters) or None,
+            "limit": limit,
             "agreement": agreement,
         }
         more = ("versions", str(version)) if version else ()

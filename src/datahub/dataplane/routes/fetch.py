@@ -39,6 +39,7 @@ from datahub.transfers import (
 router = APIRouter(prefix="/v1/datasets", tags=["data"])
 
 MAX_VERSION = 2**31 - 1
+MAX_LIMIT = 2**53 - 1
 Token = Annotated[Credential | None, Security(bearer_token, scopes=[ANYONE])]
 VersionNumber = Annotated[int, Path(ge=1, le=MAX_VERSION)]
 Fields = Annotated[
@@ -56,6 +57,14 @@ Filters = Annotated[
 ]
 Form = Annotated[
     TableFormat | None, Query(alias="format", description="Of a table; wins over Accept. CSV unless told.")
+]
+Limit = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_LIMIT,
+        description="Of a table: at most so many rows of those that the filters leave; which ones is not promised.",
+    ),
 ]
 File = Annotated[Line | None, Query(alias="file", description="Of a dataset of files: which one.")]
 Packed = Annotated[
@@ -101,6 +110,7 @@ async def fetch_data(
     token: Token,
     fields: Fields = [],  # noqa: B006 — FastAPI copies it
     filters: Filters = [],  # noqa: B006 — as above
+    limit: Limit = None,
     form: Form = None,
     file: File = None,
     agreement: Agreement = None,
@@ -112,7 +122,9 @@ async def fetch_data(
     What may be fetched is decided anew each time; the decision is in the access log before the first byte.
     """
     writing = read_writing(compression, formulas, request.headers.get("accept"))
-    plan = shape_of(request, fields=fields, filters=filters, form=form, file=file, writing=writing)
+    plan = shape_of(
+        request, fields=fields, filters=filters, limit=limit, form=form, file=file, writing=writing
+    )
     asked = ReadRequest(datasetId, plan, None, agreement, _retry(request))
     return await _fetch(request, token, asked)
 
@@ -127,6 +139,7 @@ async def fetch_version_data(
     token: Token,
     fields: Fields = [],  # noqa: B006 — FastAPI copies it
     filters: Filters = [],  # noqa: B006 — as above
+    limit: Limit = None,
     form: Form = None,
     file: File = None,
     agreement: Agreement = None,
@@ -135,7 +148,9 @@ async def fetch_version_data(
 ) -> Response:
     """Fetch one version of a dataset, which never changes."""
     writing = read_writing(compression, formulas, request.headers.get("accept"))
-    plan = shape_of(request, fields=fields, filters=filters, form=form, file=file, writing=writing)
+    plan = shape_of(
+        request, fields=fields, filters=filters, limit=limit, form=form, file=file, writing=writing
+    )
     asked = ReadRequest(datasetId, plan, number, agreement, _retry(request))
     return await _fetch(request, token, asked)
 
@@ -145,6 +160,7 @@ def shape_of(
     *,
     fields: Sequence[str],
     filters: Sequence[str],
+    limit: int | None = None,
     form: TableFormat | None,
     file: str | None,
     writing: Writing,
@@ -155,7 +171,9 @@ def shape_of(
         return form or OFFERED[choose(request.headers.get("accept"), tuple(OFFERED))]
 
     def plan(version: DatasetVersion, release: Release | None) -> Stored | Computed:
-        wish = Wish(read_fields(fields), read_filters(filters), form is not None, negotiated, file, writing)
+        wish = Wish(
+            read_fields(fields), read_filters(filters), form is not None, negotiated, file, writing, limit
+        )
         return shape(storage(request.app.state.door.settings), wish, version, release)
 
     return plan
