@@ -270,6 +270,7 @@ def test_of_several_masks_on_a_column_the_strictest_holds(path: Path) -> None:
 def test_of_two_rows_of_buckets_the_wider_holds(path: Path) -> None:
     document = masking({"years": "bucket 10"})
     document["permission"][0]["duty"] += masking({"years": "bucket 25"})["permission"][0]["duty"]
+    assert release_for(document).masks == {"years": ["bucket 25"]}
     found = on_both(plan_scan(path, fields=["years"], release=release_for(document).steps))
     assert found == [{"years": behind("bucket 25", row["years"], "int64")} for row in ROWS]
 

@@ -72,6 +72,10 @@ class Mask:
     replacement: str | None = None
     steps: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        """Write the method with what it takes, but for a text that replaces: `year`, `bucket 10`, `bucket 0 18 65`."""
+        return " ".join((self.method, *map(str, self.steps)))
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:

@@ -121,7 +121,7 @@ class Release:
     def masks(self) -> Mapping[str, Sequence[str]]:
         """Return which masks stand on which columns, to be shown to both sides."""
         return {
-            cell.column: [mask.method for mask, _ in cell.masked]
+            cell.column: [str(mask) for mask, _ in cell.masked]
             for cell in (self.plan.cells if self.plan else ())
             if cell.masked
         }
