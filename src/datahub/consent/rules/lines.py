@@ -4,13 +4,16 @@ A fault never repeats what the line said, because a line names a person.
 """
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 
 from datahub.consent.models import Channel, Collector, ImportForm, Move
+from datahub.consent.rules.events import instant
 from datahub.consent.rules.keys import MAX_KEY, key_fault, key_text
 from datahub.consent.rules.lives import Entry, Guardian, Wish
 from datahub.consent.rules.purposes import purpose_iri
@@ -26,10 +29,10 @@ NEEDED = ("subject", "purpose", "move", "at")
 LANGUAGES = frozenset({"nl", "en"})
 MAX_LINE_BYTES = 1 << 16
 MAX_EVIDENCE = 2000
-_COMMON = (
-    "purpose", "move", "validUntil", "explicit", "ruleNumber", "language", "conditional", "majorityAt",
-    "relation",
-)  # fmt: skip
+Common = tuple[tuple[str, Any], ...]
+"""What a line says beside whose decision it is, when it was, and the proof: names with values."""
+
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII).fullmatch
 _KEPT = 1 << 16
 _YES_NO: Mapping[Any, bool] = {"true": True, "false": False, "1": True, "0": False, True: True, False: False, None: False, "": False}  # fmt: skip
 _MOVES: Mapping[Any, Move] = {str(move): move for move in Move}
@@ -44,8 +47,12 @@ class LineFault(Exception):  # noqa: N818 — what is wrong with a line, not a b
         self.fault = Fault(pointer, detail, code)
 
 
-class Manner(NamedTuple):
-    """What most lines of a file have in common: all that they say beside whose decision it is, when it was, and the proof."""
+@dataclass(frozen=True, eq=False)
+class Manner:
+    """What most lines of a file have in common: all that they say beside whose decision it is, when it was, and the proof.
+
+    One that comes again is the same object.
+    """
 
     topic_no: int
     entry: Entry
@@ -57,17 +64,22 @@ class Manner(NamedTuple):
     language: str
     is_conditional: bool
 
+    def wish(self, at: datetime, channel: Channel) -> Wish:
+        """Return the move that is wished for by a line of this manner."""
+        collector, until = Collector.PUBLISHER, self.until
+        return Wish(
+            self.move, at, collector, channel, self.rule_number, until, self.is_explicit, self.guardian
+        )
+
 
 class Line(NamedTuple):
-    """What one line says."""
+    """What one line says; `written` is its instant as events write it."""
 
-    topic_no: int
-    entry: Entry
+    manner: Manner
     subject: bytes
-    wish: Wish
-    language: str
+    at: datetime
+    written: str
     evidence: str | None
-    is_conditional: bool
 
 
 class LineReader:
@@ -81,7 +93,6 @@ class LineReader:
         topics: Mapping[str, int],
         rules: Mapping[int, Mapping[str, Entry]],
         digest: Callable[[str], bytes],
-        channel: Channel,
     ) -> None:
         """Keep what is the same for every line."""
         self._form = form
@@ -90,39 +101,32 @@ class LineReader:
         self._rules = rules
         self._newest = max(rules)
         self._digest = digest
-        self._channel = channel
-        self._manners: dict[tuple[Any, ...], Manner] = {}
+        self._manners: dict[Common, Manner] = {}
         self._instants: dict[Any, datetime] = {}
 
     def read(self, raw: bytes) -> Line:
         """Read a line. Raises LineFault."""
-        said = self._fields(raw)
-        key = said.get("subject")
+        key, at, evidence, common = self._parted(raw)
         if not (
             isinstance(key, str) and (text := key.strip()) and len(text) <= MAX_KEY and text.isprintable()
         ):
             if (fault := key_fault(key)) is not None:
                 raise LineFault("/subject", fault, "subject-key")
             text = key_text(key)
-        manner = self._manner(said)
-        topic_no, entry, move, rule_number, until, is_explicit, guardian, language, is_conditional = manner
-        at = said.get("at")
-        instant = (self._instants.get(at) if isinstance(at, str) else None) or self._instant("/at", at)
-        evidence = said.get("evidence") or None
-        if evidence is not None and not (isinstance(evidence, str) and len(evidence) <= MAX_EVIDENCE):
+        manner = self._manner(common)
+        moment = (self._instants.get(at) if isinstance(at, str) else None) or self._instant("/at", at)
+        if evidence and not (isinstance(evidence, str) and len(evidence) <= MAX_EVIDENCE):
             raise LineFault("/evidence", f"is a text of at most {MAX_EVIDENCE} characters", "evidence")
-        wish = Wish(
-            move, instant, Collector.PUBLISHER, self._channel, rule_number, until, is_explicit, guardian
-        )
-        return Line(topic_no, entry, self._digest(text), wish, language, evidence, is_conditional)
+        return Line(manner, self._digest(text), moment, written(at, moment), evidence or None)
 
-    def _manner(self, said: Mapping[str, Any]) -> Manner:
+    def _manner(self, common: Common) -> Manner:
         """Return what a line has in common with others, read once for all that say the same. Raises LineFault."""
-        common = tuple(map(said.get, _COMMON))
         try:
-            return self._manners.get(common) or self._manners.setdefault(common, self._read_manner(said))
+            return self._manners.get(common) or self._manners.setdefault(
+                common, self._read_manner(dict(common))
+            )
         except TypeError:  # a list or an object, where a text or a number belongs
-            return self._read_manner(said)
+            return self._read_manner(dict(common))
 
     def _read_manner(self, said: Mapping[str, Any]) -> Manner:
         rule_number = self._rule_number(said.get("ruleNumber"))
@@ -151,11 +155,16 @@ class LineReader:
             self._yes_no("/conditional", said.get("conditional")),
         )
 
-    def _fields(self, raw: bytes) -> Mapping[str, Any]:
+    def _parted(self, raw: bytes) -> tuple[Any, Any, Any, Common]:
+        """Return whose decision a line is, when it was, the proof, and the rest of what it says."""
         if len(raw) > MAX_LINE_BYTES:
             raise LineFault("", f"has more than {MAX_LINE_BYTES} bytes", "line-too-long")
-        if self._form is ImportForm.CSV:
-            return self._cells(raw)
+        said = self._cells(raw) if self._form is ImportForm.CSV else self._object(raw)
+        own = said.pop("subject", None), said.pop("at", None), said.pop("evidence", None)
+        common = tuple(said.items())
+        return (*own, common)
+
+    def _object(self, raw: bytes) -> dict[str, Any]:
         try:
             said = orjson.loads(raw)
         except orjson.JSONDecodeError as fault:
@@ -166,7 +175,7 @@ class LineReader:
             raise LineFault("", "has a field that is not known", "unknown-field")
         return said
 
-    def _cells(self, raw: bytes) -> Mapping[str, Any]:
+    def _cells(self, raw: bytes) -> dict[str, Any]:
         try:
             [cells] = csv.reader([raw.decode()], strict=True)
         except (ValueError, csv.Error) as fault:
@@ -216,6 +225,13 @@ class LineReader:
             return _YES_NO[said]
         except (KeyError, TypeError):
             raise LineFault(pointer, "is neither true nor false", "not-a-boolean") from None
+
+
+def written(said: str, at: datetime) -> str:
+    """Write an instant as events do; one that was said so but for its microseconds is not made into a text anew."""
+    if _PLAIN(said) and said[11:13] != "24":
+        return f"{said[:19]}.000000Z"
+    return instant(at)
 
 
 def header_fault(columns: Sequence[str]) -> str | None:

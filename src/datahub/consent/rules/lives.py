@@ -5,7 +5,7 @@ ISO/IEC TS 27560 §6.3.7 and its Annex B, in the states of DPV; GDPR art. 7 and 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from datahub.consent.errors import (
@@ -153,6 +153,19 @@ def decide(now: datetime, entry: Entry, before: Standing | None, wish: Wish) -> 
         last_at=wish.at,
         last_event=(before.last_event if before else 0) + 1,
     )
+
+
+def span(now: datetime, entry: Entry, wish: Wish) -> tuple[datetime, datetime]:
+    """Return from when on, and before when, a wish that was granted could have been expressed and been granted as well.
+
+    So of millions that wish the same, at one instant or another, only the first has to be decided.
+    """
+    first, end = datetime.min.replace(tzinfo=UTC), now + SKEW + datetime.resolution
+    if wish.move in SAYS_YES and entry.choice is not Choice.OPT_OUT and wish.until is not None:
+        first, end = wish.until - timedelta(days=entry.validity_days), min(end, wish.until)
+        if wish.guardian is not None:
+            end = min(end, wish.guardian.majority_at)
+    return first, end
 
 
 def possible_moves(collector: Collector, entry: Entry, state: S | None) -> Sequence[Move]:

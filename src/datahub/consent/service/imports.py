@@ -7,10 +7,9 @@ a file that is sent again changes nothing.
 import csv
 import gc
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,20 +22,15 @@ from datahub.consent.models import (
     ConsentImportFault,
     ImportForm,
     ImportState,
-    Move,
 )
-from datahub.consent.rules import lives
-from datahub.consent.rules.events import Fields, event_digest
-from datahub.consent.rules.lines import MAX_LINE_BYTES, Line, LineFault, LineReader, header_fault
-from datahub.consent.rules.notices import entries_of
-from datahub.consent.service.people import digest_for
-from datahub.consent.service.records import standing_of
+from datahub.consent.rules.lines import MAX_LINE_BYTES, header_fault
+from datahub.consent.service.import_lines import Chunk, decide_lines
 from datahub.consent.service.rules import dataset_to_handle
 from datahub.consent.store import bulk
 from datahub.consent.store import imports as store
 from datahub.consent.store import rules as rule_store
 from datahub.kernel.context import Actor, Context
-from datahub.kernel.errors import Fault, Refusal
+from datahub.kernel.errors import Fault
 from datahub.kernel.ids import new_id
 from datahub.kernel.outbox import announce
 from datahub.kernel.paging import Page, PageRequest
@@ -61,18 +55,6 @@ class Arrived:
     channel: Channel
     evidence: str | None
     is_dry: bool
-
-
-@dataclass
-class _Chunk:
-    """What one chunk comes to."""
-
-    rows: bulk.Rows = field(default_factory=bulk.Rows)
-    faults: list[ConsentImportFault] = field(default_factory=list)
-    withdrawn: dict[int, list[str]] = field(default_factory=dict)
-    applied: int = 0
-    unchanged: int = 0
-    faulty: int = 0
 
 
 def plan_import(ctx: Context, dataset_id: str) -> str:
@@ -193,8 +175,7 @@ def _work_chunk(ctx: Context, waiting: ConsentImport, file: BinaryIO) -> bool:
     if not lines:
         _finish(ctx, waiting)
         return True
-    chunk = _Chunk()
-    _decide_lines(ctx, waiting, lines, chunk)
+    chunk = decide_lines(ctx, waiting, lines)
     if not waiting.is_dry and chunk.rows.events:
         bulk.write(ctx.session, chunk.rows)
         _tell(ctx, waiting, chunk, len(lines))
@@ -225,114 +206,7 @@ def _lines(file: BinaryIO) -> list[bytes]:
     return found
 
 
-def _decide_lines(ctx: Context, waiting: ConsentImport, lines: Sequence[bytes], chunk: _Chunk) -> None:
-    rules = rule_store.rules_of(ctx.session, waiting.dataset_id)
-    topics = {p: t.no or 0 for p, t in rule_store.topics_of(ctx.session, waiting.dataset_id).items()}
-    reader = LineReader(
-        ImportForm(waiting.form),
-        columns=waiting.columns,
-        topics=topics,
-        rules={rule.number: entries_of(rule.purposes) for rule in rules},
-        digest=digest_for(ctx.settings, waiting.provider_id, rules[-1].key_space),
-        channel=Channel(waiting.channel),
-    )
-    read: list[tuple[int, Line]] = []
-    for at, raw in enumerate(lines, waiting.lines + 1):
-        text = raw.strip()
-        if text:
-            try:
-                read.append((at, reader.read(text)))
-            except LineFault as wrong:
-                _fault(waiting, chunk, at, wrong.fault)
-    wanted: dict[int, set[bytes]] = {}
-    for _, line in read:
-        wanted.setdefault(line.topic_no, set()).add(line.subject)
-    # Topics are locked in one order, so that two imports never wait for each other in a circle.
-    epochs = {no: rule_store.step_epoch(ctx.session, no) for no in sorted(wanted)}
-    there = bulk.records_of_many(ctx.session, {no: sorted(subjects) for no, subjects in wanted.items()})
-    _apply(ctx, waiting, read, epochs=epochs, there=there, chunk=chunk)
-
-
-def _apply(
-    ctx: Context,
-    waiting: ConsentImport,
-    read: Sequence[tuple[int, Line]],
-    *,
-    epochs: dict[int, int],
-    there: Mapping[tuple[int, bytes], bulk.Kept],
-    chunk: _Chunk,
-) -> None:
-    standing = {key: standing_of(row) for key, row in there.items()}
-    ids = {key: row.id for key, row in there.items()}
-    touched: set[tuple[int, bytes]] = set()
-    now, source = ctx.now, (waiting.id, waiting.actor["client"], waiting.evidence)
-    for at, line in read:
-        key = (line.topic_no, line.subject)
-        before = standing.get(key)
-        if lives.is_repeat(line.entry, before, line.wish):
-            chunk.unchanged += 1
-            continue
-        try:
-            after = lives.decide(now, line.entry, before, line.wish)
-        except Refusal as refusal:
-            fault = refusal.faults[0] if refusal.faults else Fault("/move", refusal.detail, refusal.code())
-            _fault(waiting, chunk, at, fault)
-            continue
-        standing[key] = after
-        touched.add(key)
-        record_id = ids.get(key) or ids.setdefault(key, new_id())
-        _add_event(chunk, record_id, line, after, now=now, source=source)
-        chunk.applied += 1
-        if line.wish.move in (Move.WITHDRAW, Move.REFUSE, Move.INVALIDATE):
-            chunk.withdrawn.setdefault(line.topic_no, []).append(record_id)
-    # In the order of the index on people: neighbours share its pages.
-    for key in sorted(touched):
-        at_end = standing[key]
-        if at_end is not None:
-            row = (
-                ids[key], *key, str(at_end.state), None if at_end.until is None else int(at_end.until.timestamp()),
-                at_end.is_explicit, at_end.rule_number, at_end.is_persons_own, at_end.last_at, at_end.last_event,
-                epochs[key[0]],
-            )  # fmt: skip
-            (chunk.rows.changed if key in there else chunk.rows.new).append(row)
-
-
-def _add_event(
-    chunk: _Chunk,
-    record_id: str,
-    line: Line,
-    after: lives.Standing,
-    *,
-    now: datetime,
-    source: tuple[str, str | None, str | None],
-) -> None:
-    """Add what a line did. `source`: the import, the client that sent it, and the evidence for all of it."""
-    wish, (import_id, client_id, told) = line.wish, source
-    fields: Fields = (
-        record_id, after.last_event, str(wish.move), str(after.state), wish.at, now,
-        after.until if wish.move in lives.SAYS_YES else None, wish.is_explicit, wish.rule_number, line.language,
-        str(wish.collector), str(wish.channel), line.is_conditional, import_id, client_id,
-    )  # fmt: skip
-    chunk.rows.events.append((*fields, event_digest(fields)))
-    relation = wish.guardian.relation if wish.guardian else None
-    if line.evidence or relation:
-        chunk.rows.details.append((record_id, after.last_event, line.evidence or told, relation))
-
-
-def _fault(waiting: ConsentImport, chunk: _Chunk, at: int, fault: Fault) -> None:
-    chunk.faulty += 1
-    chunk.faults.append(
-        ConsentImportFault(
-            import_id=waiting.id,
-            line=at,
-            pointer=fault.pointer,
-            code=fault.code,
-            detail=fault.detail[:500],
-        )
-    )
-
-
-def _tell(ctx: Context, waiting: ConsentImport, chunk: _Chunk, lines: int) -> None:
+def _tell(ctx: Context, waiting: ConsentImport, chunk: Chunk, lines: int) -> None:
     """Put the chunk in the log as one entry that commits to each of its events, and announce who said no."""
     together = hashlib.sha256(b"".join(row[-1] for row in chunk.rows.events)).hexdigest()
     about = About(

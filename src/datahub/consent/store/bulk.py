@@ -6,7 +6,6 @@ SQLite takes many rows per prepared statement; PostgreSQL takes them by COPY.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -25,10 +24,6 @@ _EVENT = (
 )  # fmt: skip
 _DETAIL = ("record_id", "number", "evidence", "relation")
 _CHANGED = _RECORD[3:]
-_INSTANTS: Mapping[str, Sequence[int]] = {
-    "consent_record": [_RECORD.index("last_at")],
-    "consent_event": [_EVENT.index(name) for name in ("at", "recorded_at", "until")],
-}
 # Fewer than SQLite's smallest limit of parameters (32766 since 3.32).
 _ASKED = 20_000
 _READ_AT_ONCE = 100_000
@@ -40,7 +35,7 @@ Decided = tuple[bytes, str, int, bool, int | None]
 
 @dataclass
 class Rows:
-    """What a chunk of an import writes, each row in the order of the table's columns above."""
+    """What a chunk of an import writes, each row in the order of the table's columns above, instants as `instant` has them."""
 
     new: list[Values] = field(default_factory=list)
     changed: list[Values] = field(default_factory=list)
@@ -62,18 +57,49 @@ class Kept(NamedTuple):
     last_event: int
 
 
+def instant(written: str) -> str | None:
+    """Return an instant that is written as RFC 3339 in UTC, or an empty text, as both databases read it in rows.
+
+    The zone of our connections is UTC; that of SQLite's texts too, which SQLAlchemy writes in this way.
+    """
+    return f"{written[:10]} {written[11:-1]}" if written else None
+
+
 def records_of_many(session: Session, wanted: Mapping[int, Sequence[bytes]]) -> dict[tuple[int, bytes], Kept]:
     """Return the consents of many people on some topics, as they are now; the topics are locked by the caller."""
+    connection = session.connection()
+    names = ", ".join(f"r.{name}" for name in Kept._fields)
     found: dict[tuple[int, bytes], Kept] = {}
-    columns = [col(getattr(ConsentRecord, name)) for name in Kept._fields]
     for topic_no, subjects in wanted.items():
         for start in range(0, len(subjects), _ASKED):
-            statement = columns_of(*columns).where(
-                col(ConsentRecord.topic_no) == topic_no,
-                col(ConsentRecord.subject).in_(subjects[start : start + _ASKED]),
-            )
-            found |= {(topic_no, row.subject): row for row in map(Kept._make, session.execute(statement))}
+            asked = subjects[start : start + _ASKED]
+            if connection.dialect.name == "sqlite":
+                marks = ", ".join("?" * len(asked))
+                sql = f"select {names} from consent_record r where r.topic_no = ? and r.subject in ({marks})"  # noqa: S608 — our own names
+                rows = connection.exec_driver_sql(sql, (topic_no, *asked))
+                kept = map(_kept_in_sqlite, rows)
+            else:
+                rows = connection.exec_driver_sql(_EACH.format(names), ([*asked], topic_no))
+                kept = map(Kept._make, rows)
+            found |= {(topic_no, row.subject): row for row in kept}
     return found
+
+
+# By `offset 0` the database looks up one person after the other: without statistics, as in the middle of a first import,
+# it would read all that is there for each few people.
+_EACH = (
+    "select {} from unnest(%s::bytea[]) as w (subject) cross join lateral "
+    "(select * from consent_record where topic_no = %s and subject = w.subject offset 0) r"
+)
+
+
+def _kept_in_sqlite(row: Sequence[Any]) -> Kept:
+    *start, is_persons_own, last_at, last_event = row
+    id_, subject, state, until_s, is_explicit, rule_number = start
+    at = datetime.fromisoformat(last_at).replace(tzinfo=UTC)
+    return Kept(
+        id_, subject, state, until_s, bool(is_explicit), rule_number, bool(is_persons_own), at, last_event
+    )
 
 
 def decisions_on(
@@ -119,35 +145,14 @@ def _put_in_sqlite(connection: Connection, table: str, names: Sequence[str], row
     if rows:
         marks = ", ".join("?" * len(names))
         sql = f"insert into {table} ({', '.join(names)}) values ({marks})"  # noqa: S608 — our own names
-        connection.exec_driver_sql(sql, _for_sqlite(rows, _INSTANTS.get(table, ())))
+        connection.exec_driver_sql(sql, rows)
 
 
 def _change_in_sqlite(connection: Connection, rows: list[Values]) -> None:
     if rows:
         sets = ", ".join(f"{name} = ?" for name in _CHANGED)
         sql = f"update consent_record set {sets} where id = ?"  # noqa: S608 — our own names
-        plain = _for_sqlite(rows, _INSTANTS["consent_record"])
-        connection.exec_driver_sql(sql, [(*row[3:], row[0]) for row in plain])
-
-
-def _for_sqlite(rows: Sequence[Values], instants: Sequence[int]) -> list[Values]:
-    """Return rows with their instants as texts; looking at every value would take as long as the database does."""
-    found = []
-    for row in rows:
-        values = list(row)
-        for at in instants:
-            values[at] = _sqlite_instant(values[at])
-        found.append(tuple(values))
-    return found
-
-
-@lru_cache(maxsize=1 << 16)
-def _sqlite_instant(value: datetime | None) -> str | None:
-    if value is None:
-        return None
-    return (
-        value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    )  # as SQLAlchemy writes it
+        connection.exec_driver_sql(sql, [(*row[3:], row[0]) for row in rows])
 
 
 def _put_in_postgresql(
