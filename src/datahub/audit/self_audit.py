@@ -6,6 +6,7 @@ It proves that nothing the exchange stores was changed since it was signed; witn
 import gc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial
 from hashlib import sha256
@@ -64,8 +65,9 @@ def _check(engine: Engine, log: Log, jobs: int) -> None:
     starts = range(log.pruned_below // WIDTH, last, BUNDLES_AT_ONCE)
     parts = [_Part(log.number, log.size, start, min(last, start + BUNDLES_AT_ONCE)) for start in starts]
     if jobs == 1 or len(parts) < PARTS_WORTH_JOBS:
-        for part in parts:
-            _check_part(engine, part)
+        with _seldom_looking_for_circles():
+            for part in parts:
+                _check_part(engine, part)
     else:
         _check_by_jobs(engine, parts, jobs)
 
@@ -98,6 +100,16 @@ def _check_by_jobs(engine: Engine, parts: Sequence[_Part], jobs: int) -> None:
                     raise TlogFault(fault)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _seldom_looking_for_circles() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(GC_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _begin_job() -> None:
