@@ -11,6 +11,7 @@ from sqlalchemy import text
 from datahub.audit import About, keys, leaves, record, rounds, self_audit, sequencer, tree_store
 from datahub.audit.kept_head import path, read
 from datahub.audit.restart import restart_log
+from datahub.audit.status import log_status
 from datahub.audit.tlog.checkpoint import Checkpoint
 from datahub.audit.tlog.keys import VerifierKey
 from datahub.audit.tlog.notes import open_checkpoint
@@ -18,7 +19,7 @@ from datahub.audit.tlog.proof_file import LogProof
 from datahub.audit.tlog.tiles import bundles_of, parse_bundle, tiles_of
 from datahub.audit.tlog.tree import leaf_hash
 from datahub.kernel import db
-from datahub.kernel.context import Actor
+from datahub.kernel.context import Actor, Context
 from datahub.participants import Role
 from tests.hub import Hub
 
@@ -264,6 +265,17 @@ def test_the_self_audit_finds_the_same_by_many_processes(
     assert fault is not None
     assert "leaf 520" in fault
     assert fault == self_audit.audit_log(hub.engine, hub.settings, hub.clock())
+
+
+def test_a_head_signed_while_the_status_is_read_is_no_fork(hub: Hub) -> None:
+    some_entries(hub)
+    into_the_tree(hub)
+    with db.transaction(hub.engine, is_read=True) as session:
+        seen = tree_store.newest_log(session)  # so the transaction has begun, and knows this head
+        assert seen is not None
+        some_entries(hub)
+        assert into_the_tree(hub).size > seen.size
+        assert log_status(Context(session, ACTOR, hub.clock(), "t" * 32, hub.settings)).state == "ok"
 
 
 def test_status_and_metrics_say_how_the_log_is_doing(sqlite_hub: Hub) -> None:

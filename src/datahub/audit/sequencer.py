@@ -160,7 +160,20 @@ def check_at_boot(engine: Engine, settings: Settings) -> None:
             return
         last = tree_store.last_signed(session, log.number)
         check_against(session, log, last.note if last else None)
-        check_against(session, log, kept_head.read(settings, log.number))
+    check_kept_head(engine, settings, log.number)
+
+
+def check_kept_head(engine: Engine, settings: Settings, number: int) -> None:
+    """Hold a log in the database against the copy of its last signed head outside it. Raises LogForked.
+
+    The copy is read first and the tree after, in a transaction of its own: another process may sign meanwhile, and what
+    it signed is committed, but not in a transaction that began before.
+    """
+    kept = kept_head.read(settings, number)
+    with db.transaction(engine, is_read=True) as session:
+        log = tree_store.log_by_number(session, number)
+        if log is not None:
+            check_against(session, log, kept)
 
 
 def work(engine: Engine, settings: Settings, clock: Clock) -> int:
