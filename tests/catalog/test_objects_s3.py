@@ -110,3 +110,18 @@ def test_a_table_in_a_bucket_is_scanned_where_it_lies(store: ObjectStore) -> Non
 
     found = pa.ipc.open_stream(asyncio.run(run())).read_all()["n"].to_pylist()
     assert found == list(range(3, 300_000, 7))
+
+
+def test_the_page_names_the_variables_that_the_store_reads(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, part = (Path(__file__).parents[2] / "docs/running.md").read_text().partition("## S3\n")
+    block = part.split("```")[1].replace("https://store.internal", endpoint).replace("bucket/", "datahub/")
+    exports = dict(word.split("=", 1) for word in block.split() if "=" in word)
+    for name, value in exports.items():
+        monkeypatch.setenv(name, value.replace("…", "x"))
+    store = open_store(exports["DATAHUB_STORAGE_URL"], staging=tmp_path)
+    staged = store.staged()
+    staged.write_bytes(b"here")
+    store.put("files/b", staged)
+    assert read(store, "files/b") == b"here"

@@ -232,7 +232,10 @@ def open_store(
             raise ValueError(msg)
         staging.mkdir(parents=True, exist_ok=True)
         config: S3Config = dict(s3 or {})  # type: ignore[assignment]
-        plain = config.get("endpoint", "").startswith("http://")
+        endpoint = (
+            config.get("endpoint") or os.environ.get("AWS_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL")
+        )
+        plain = (endpoint or "").startswith("http://")
         options: ClientConfig = {"allow_http": True} if plain else {}
         bucket = S3Store.from_url(text, config=config, client_options=options)
         return ObjectStore(text, staging.resolve(), None, bucket)
