@@ -47,17 +47,17 @@ def show(*, is_full: bool) -> Iterator[str]:
 
 
 def _all(budgets: Budgets, *, is_full: bool) -> Iterator[str]:
-    rows = plans.FULL if is_full else 1_000_000
+    rows = plans.FULL if is_full else 500_000
     for subjects in (rows // 10, rows):
         yield f"{rows:,} rows about {subjects:,} subjects"
         for line in gated(rows, subjects, budgets):
             yield f"  {line}"
     for database in ("sqlite", "postgresql"):
         yield f"A withdrawal and the other worker, {database}"
-        for line in consent_news.measure(database, 500 if is_full else 100, budgets):
+        for line in consent_news.measure(database, 500 if is_full else 60, budgets):
             yield f"  {line}"
     for database in ("sqlite", "postgresql"):
-        count = 2_000_000 if is_full else 100_000
+        count = 2_000_000 if is_full else 50_000
         yield f"Import of {count:,} consents, {database}"
         for line in consent_import.measure(database, count, budgets):
             yield f"  {line}"

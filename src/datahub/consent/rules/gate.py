@@ -141,19 +141,23 @@ class Cells:
         columns: Columns,
         *,
         is_strict: bool = False,
+        at: Numbers | None = None,
     ) -> npt.NDArray[np.int8]:
         """Return per person whether the topic says yes, no or nothing to one recipient and these columns.
+
+        `at`: of these people only.
 
         `entry`: the topic in the rule of today; `asked`: the same in each older rule that people decided on.
         `is_strict`: nothing but consent counts, whatever other legal basis the rule has.
         """
+        codes = self._codes if at is None else self._codes[at]
         is_open = covers(entry, tokens, columns)
         if entry.choice is not Choice.OPT_IN:
             plain = _YES if is_open and not is_strict else _SILENT
             look_up = np.full(FIRST_YES + len(self._kinds), plain, np.int8)
             if entry.choice is Choice.OPT_OUT:
                 look_up[REFUSED] = _NO
-            return np.asarray(look_up[self._codes])
+            return np.asarray(look_up[codes])
         look_up = np.full(FIRST_YES + len(self._kinds), _SILENT, np.int8)
         look_up[REFUSED] = _NO
         for (number, is_explicit), code in self._kinds.items():
@@ -162,7 +166,7 @@ class Cells:
             is_covered = was_asked and old is not None and covers(old, tokens, columns)
             if is_open and is_covered and (is_explicit or not entry.is_explicit):
                 look_up[code] = _YES
-        return np.asarray(look_up[self._codes])
+        return np.asarray(look_up[codes])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,16 @@ from sqlmodel import Session
 
 from datahub.consent.models import ConsentRule, ConsentState, ConsentTopic, Nobody, Several
 from datahub.consent.rules import lives
-from datahub.consent.rules.gate import Allowed, Bools, Cells, Columns, RuleView, SubjectIndex, combine
+from datahub.consent.rules.gate import (
+    Allowed,
+    Bools,
+    Cells,
+    Columns,
+    Numbers,
+    RuleView,
+    SubjectIndex,
+    combine,
+)
 from datahub.consent.rules.keys import digests
 from datahub.consent.rules.lives import Entry
 from datahub.consent.rules.notices import covers, entries_of
@@ -25,7 +34,12 @@ from datahub.consent.store.bulk import Decided, decisions_on
 from datahub.kernel.settings import Settings
 
 _KEPT_ANSWERS = 32
+# Of so many changes at most the answers that are kept are judged anew; of more, they are made anew.
+_PATCHED = 1 << 16
 _KEPT_BYTES = 64 << 20
+
+_Asked = tuple[str, frozenset[str], Columns, bool, tuple[int, ...]]
+"""Purpose, recipient, columns, strictness, and how often a yes of each topic has ended by then."""
 
 
 def index_of(settings: Settings, provider_id: str, key_space: str, keys: Iterable[object]) -> SubjectIndex:
@@ -47,7 +61,7 @@ class Gate:
         self._rule: RuleView | None = None
         self._classes: Mapping[str, Mapping[str, Any]] = {}
         self._asked: dict[str, dict[int, Entry | None]] = {}
-        self._answers: dict[object, Allowed] = {}
+        self._answers: dict[_Asked, Allowed] = {}
 
     @property
     def nbytes(self) -> int:
@@ -79,10 +93,13 @@ class Gate:
                 self._take_rules(session, draft)
             asked = [topics[purpose] for purpose in self._asked if purpose in topics]
             changed = [t for t in asked if (t.epoch, t.generation) > self._epochs.get(t.purpose, (-1, -1))]
-            for topic in changed:
-                self._take_records(session, topic)
-            if is_new_rule or changed:
-                self._answers = {}
+            moved = [self._take_records(session, topic) for topic in changed]
+            if changed or is_new_rule:
+                few = [each for each in moved if each is not None]
+                if is_new_rule or len(few) < len(moved) or sum(map(len, few)) > _PATCHED:
+                    self._answers = {}
+                else:
+                    self._patch(frozenset(topic.purpose for topic in changed), np.concatenate(few))
             return is_new_rule or bool(changed)
 
     def allowed(
@@ -133,9 +150,29 @@ class Gate:
         }
         people = _frozen(combine(purpose, entries, said, len(self._index)))
         is_open = any(covers(entry, tokens, columns) for entry in entries.values())
-        return Allowed(
-            people, is_open, rule.number, {name: self._epochs.get(name, (0, 0))[0] for name in names}
-        )
+        return Allowed(people, is_open, rule.number, self._epochs_of(names))
+
+    def _epochs_of(self, names: Sequence[str]) -> dict[str, int]:
+        return {name: self._epochs.get(name, (0, 0))[0] for name in names}
+
+    def _patch(self, moved: frozenset[str], at: Numbers) -> None:
+        """Judge in each answer anew the few whose decisions have moved: all of twenty million took 65 ms of CPU."""
+        rule = self._rule
+        for key, old in tuple(self._answers.items()):
+            iri, tokens, columns, is_strict, _ = key
+            names = answering(iri, rule.entries) if rule else []
+            if rule is None or moved.isdisjoint(names):
+                continue
+            entries = {name: rule.entries[name] for name in names}
+            said = {
+                name: self._cells[name].said(
+                    entry, self._asked[name], tokens, columns, is_strict=is_strict, at=at
+                )
+                for name, entry in entries.items()
+            }
+            people = old.people.copy()
+            people[at] = combine(iri, entries, said, len(at))
+            self._answers[key] = Allowed(_frozen(people), old.is_open, rule.number, self._epochs_of(names))
 
     def _take_rules(self, session: Session, draft: ConsentRule | None) -> None:
         rules = [*store.rules_of(session, self.dataset_id), *([draft] if draft else [])]
@@ -153,18 +190,27 @@ class Gate:
         for name in self._asked:
             self._cells.setdefault(name, Cells(len(self._index)))
 
-    def _take_records(self, session: Session, topic: ConsentTopic) -> None:
-        """Read what changed on a topic since it was last read: all of it, if somebody was cut loose since."""
+    def _take_records(self, session: Session, topic: ConsentTopic) -> Numbers | None:
+        """Read what changed on a topic since it was last read: all of it, if somebody was cut loose since.
+
+        Returns whose decisions those are; None: anybody's.
+        """
         since, generation = self._epochs.get(topic.purpose, (-1, topic.generation))
         if topic.purpose not in self._cells or generation != topic.generation:
             self._cells[topic.purpose] = Cells(len(self._index))
             since = -1
-        cells = self._cells[topic.purpose]
+        cells, moved, count = self._cells[topic.purpose], list[Numbers](), 0
         for batch in decisions_on(session, topic.no or 0, since, self._only):
-            self._put(cells, batch)
+            count += len(batch)
+            positions = self._put(cells, batch)
+            if count <= _PATCHED:
+                moved.append(positions)
         self._epochs[topic.purpose] = (topic.epoch, topic.generation)
+        if since < 0 or count > _PATCHED:
+            return None
+        return np.concatenate([np.zeros(0, np.int64), *moved])
 
-    def _put(self, cells: Cells, batch: Sequence[Decided]) -> None:
+    def _put(self, cells: Cells, batch: Sequence[Decided]) -> Numbers:
         subjects, states, numbers, explicit, until = zip(*batch, strict=True)
         positions = self._index.positions(b"".join(subjects))
         kinds = {
@@ -178,6 +224,7 @@ class Gate:
         }
         codes = [kinds[kind] for kind in zip(states, numbers, explicit, strict=True)]
         cells.put(positions, codes, until)
+        return positions[positions >= 0]
 
 
 def _frozen(array: Bools) -> Bools:
