@@ -32,7 +32,8 @@ RESEARCH = "dpv:AcademicResearch"
 def shown(page: str, language: str, at: int = 0) -> str:
     """Return one fenced block of a page."""
     text = (DOCS / f"{page}.md").read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[at]
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return blocks[at]
 
 
 def message(page: str, at: int = 0, **filled: str) -> dict[str, Any]:

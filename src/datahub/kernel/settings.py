@@ -6,6 +6,7 @@ The default is a complete exchange in one folder: SQLite, local files, a master 
 import base64
 import binascii
 import ipaddress
+import os
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -167,6 +168,11 @@ class Settings(BaseSettings):
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"datahub/{purpose}".encode()).derive(
             master
         )
+
+
+def s3_endpoint() -> str:
+    """Return where a bucket's server is, from the variables that all clients of S3 share; empty means Amazon's own."""
+    return os.environ.get("AWS_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL") or ""
 
 
 def is_loopback(host: str) -> bool:

@@ -33,6 +33,7 @@ from datahub.catalog.objects.blocks import (
     brief,
 )
 from datahub.catalog.objects.folders import make_folder, put_in_folder, sync_folder
+from datahub.kernel.settings import s3_endpoint
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
@@ -232,10 +233,7 @@ def open_store(
             raise ValueError(msg)
         staging.mkdir(parents=True, exist_ok=True)
         config: S3Config = dict(s3 or {})  # type: ignore[assignment]
-        endpoint = (
-            config.get("endpoint") or os.environ.get("AWS_ENDPOINT") or os.environ.get("AWS_ENDPOINT_URL")
-        )
-        plain = (endpoint or "").startswith("http://")
+        plain = (config.get("endpoint") or s3_endpoint()).startswith("http://")
         options: ClientConfig = {"allow_http": True} if plain else {}
         bucket = S3Store.from_url(text, config=config, client_options=options)
         return ObjectStore(text, staging.resolve(), None, bucket)
