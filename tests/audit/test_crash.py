@@ -102,7 +102,7 @@ def size_of(engine: Engine) -> int:
 
 
 def drill(home: Path, url: str, kills: int) -> int:
-    """Kill in turn a worker, the other, the sequencer, and all three, each under load and while the tree grows."""
+    """Kill in turn the sequencer, all three, a worker and the other, each under load and while the tree grows."""
     acked = [home / "acked.0", home / "acked.1"]
     engine = db.make_engine(url)
     done = 0
@@ -117,7 +117,7 @@ def drill(home: Path, url: str, kills: int) -> int:
                 has_grown(file)
             while size_of(engine) == size:
                 time.sleep(0.02)
-            for child in ((one,), (two,), (three,), (one, two, three))[done % 4]:
+            for child in ((three,), (one, two, three), (one,), (two,))[done % 4]:
                 child.kill()
         done += 1
     engine.dispose()
