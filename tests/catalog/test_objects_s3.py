@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,21 +17,20 @@ import pytest
 from datahub.catalog.objects import ObjectExists, ObjectMissing, ObjectStore, open_store
 from datahub.dataplane.formats import TableFormat, stream_table
 from datahub.dataplane.scan import Filter, Op, plan_scan
+from tests.server import START_DEADLINE_S, free_port
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def make_bucket(port: int) -> None:
+def has_bucket(port: int) -> bool:
+    """Make the bucket; tell whether the server was there to do so."""
     connection = HTTPConnection("127.0.0.1", port)
     try:
         connection.request("PUT", "/datahub")
         connection.getresponse().read()
+    except OSError:
+        return False
     finally:
         connection.close()
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +47,11 @@ def endpoint() -> Iterator[str]:
         [server, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
         try:
-            for _ in range(150):
-                try:
-                    make_bucket(port)
-                    break
-                except OSError:
-                    time.sleep(0.1)
+            until = time.monotonic() + START_DEADLINE_S
+            while not has_bucket(port):
+                assert child.poll() is None
+                assert time.monotonic() < until, "the S3 server does not answer"
+                time.sleep(0.1)
             yield url
         finally:
             child.kill()

@@ -39,6 +39,19 @@ def test_a_token_and_a_named_organisation_get_the_same_decision(world: World) ->
     assert entries[0].details["subjectClientId"] == world.consumer.client_id
 
 
+def test_a_token_is_refused_with_the_state_of_the_agreement_there_is(sqlite_world: World) -> None:
+    world = sqlite_world
+    dataset_id = world.dataset("kaart")
+    offer_id = world.offer(dataset_id)
+    none = world.ask_token(dataset_id).json()
+    assert none["code"] == "agreement-required"
+    agreement_id = world.agreement(dataset_id, offer_id)
+    where = f"/v1/agreements/{agreement_id}/transitions"
+    for move, code in (("suspend", "agreement-suspended"), ("revoke", "agreement-revoked")):
+        world.provider.done("POST", where, 201, json={"move": move, "reason": "a look"})
+        assert world.ask_token(dataset_id).json()["code"] == code
+
+
 def test_a_denial_is_an_answer_with_its_reason(sqlite_world: World) -> None:
     world = sqlite_world
     dataset_id = world.dataset("kaart")

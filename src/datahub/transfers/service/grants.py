@@ -12,7 +12,7 @@ from datahub.transfers import rules
 from datahub.transfers.rules import Claim
 from datahub.transfers.rules.words import Code
 from datahub.transfers.service.findings import Finding
-from datahub.transfers.service.weighing import Doing, weigh_claim
+from datahub.transfers.service.weighing import Doing, agreement_required, weigh_claim
 
 
 def check_grant(
@@ -73,9 +73,7 @@ def _permitted(
         if all(each.is_permit for each in found):
             return replace(one, purpose=found[0].purpose), found
         findings += [each for each in found if not each.is_permit]
-    if not findings:
-        raise _denied("Your organisation has no agreement in force on this dataset.", Code.AGREEMENT_REQUIRED)
-    denial = findings[0]
+    denial = findings[0] if findings else agreement_required(ctx, dataset)
     ways = denial.for_requester.get("wouldPermit", ())
     raise _denied(str(denial.for_requester["en"]), denial.code, ways)
 

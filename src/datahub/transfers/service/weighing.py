@@ -86,12 +86,12 @@ def weigh_claim(
     standing = standing_of(ctx.session, agreement, ctx.now) if agreement else None
     fault = rules.authority_fault(claim, agreement, standing, consumer_id, dataset.id)
     if agreement is None or fault == Code.AGREEMENT_REQUIRED:
-        return _agreement_required(ctx, dataset)
+        return agreement_required(ctx, dataset)
     if fault is not None:
         return denied(fault, agreement, claim.purpose or agreement.purpose)
     consumer = participant_by_id(ctx.session, agreement.consumer_id)
     if consumer is None:  # pragma: no cover — a foreign key holds it
-        return _agreement_required(ctx, dataset)
+        return agreement_required(ctx, dataset)
     purpose = claim.purpose or agreement.purpose
     policy = compiled(agreement.policy_hash, agreement.policy)
     facts = _facts(ctx, dataset, agreement, consumer, purpose, doing=doing)
@@ -296,10 +296,10 @@ def _without_claim(ctx: Context, dataset: Dataset) -> Finding:
         return denied(Code.TOKEN_REQUIRED, more={"offers": _offers(ctx, dataset)})
     if not rules.has_scope(ctx.actor, is_own=False):
         return denied(Code.SCOPE_MISSING)
-    return _agreement_required(ctx, dataset)
+    return agreement_required(ctx, dataset)
 
 
-def _agreement_required(ctx: Context, dataset: Dataset) -> Finding:
+def agreement_required(ctx: Context, dataset: Dataset) -> Finding:
     """Say what the actor has and lacks: an agreement that stopped, one to name in the token, or offers to request."""
     wanted = contracts.Filters(dataset_id=dataset.id, role="consumer")
     known: Sequence[Agreement] = contracts.list_agreements(ctx, PageRequest(size=50), wanted).items
