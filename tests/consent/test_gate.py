@@ -149,7 +149,7 @@ def check(slow: Slow, now: datetime, data: st.DataObject) -> None:
                 rule_number=found.rule_number,
                 is_explicit=found.is_explicit,
             )
-            until = None if found.until is None else int(found.until.timestamp())
+            until = 0 if found.until is None else int(found.until.timestamp())
             cell.put(index.positions(digest(person)), [code], [until])
     for days in (0, 30, 200, 500):
         later = now + timedelta(days=days)

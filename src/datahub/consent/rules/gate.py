@@ -112,11 +112,11 @@ class Cells:
             return REFUSED if is_no else SILENT
         return self._kinds.setdefault((rule_number, is_explicit), FIRST_YES + len(self._kinds))
 
-    def put(self, positions: Numbers, codes: Sequence[int], until_s: Sequence[int | None]) -> None:
-        """Write decisions into cells; who is not in the dictionary has none. `until_s`: end of a yes, or None."""
+    def put(self, positions: Numbers, codes: npt.ArrayLike, until_s: npt.ArrayLike) -> None:
+        """Write decisions into cells; who is not in the dictionary has none. `until_s`: end of a yes, or 0."""
         here = positions >= 0
-        ends = np.array([min(each, _MAX_SECOND) if each else _NO_END for each in until_s], np.uint32)[here]
-        self._codes[positions[here]] = np.array(codes, np.uint16)[here]
+        ends = np.minimum(np.asarray(until_s, np.int64), _MAX_SECOND).astype(np.uint32)[here]
+        self._codes[positions[here]] = np.asarray(codes, np.uint16)[here]
         self._until[positions[here]] = ends
         some = ends[ends != _NO_END]
         if len(some):

@@ -30,7 +30,7 @@ from datahub.consent.rules.notices import covers, entries_of
 from datahub.consent.rules.purposes import answering, purpose_iri, tokens_of
 from datahub.consent.service.people import digest_for
 from datahub.consent.store import rules as store
-from datahub.consent.store.bulk import Decided, decisions_on
+from datahub.consent.store.bulk import Decided, Kind, decisions_on
 from datahub.kernel.settings import Settings
 
 _KEPT_ANSWERS = 32
@@ -201,7 +201,7 @@ class Gate:
             since = -1
         cells, moved, count = self._cells[topic.purpose], list[Numbers](), 0
         for batch in decisions_on(session, topic.no or 0, since, self._only):
-            count += len(batch)
+            count += len(batch.kinds)
             positions = self._put(cells, batch)
             if count <= _PATCHED:
                 moved.append(positions)
@@ -210,21 +210,21 @@ class Gate:
             return None
         return np.concatenate([np.zeros(0, np.int64), *moved])
 
-    def _put(self, cells: Cells, batch: Sequence[Decided]) -> Numbers:
-        subjects, states, numbers, explicit, until = zip(*batch, strict=True)
-        positions = self._index.positions(b"".join(subjects))
-        kinds = {
-            kind: cells.code(
-                is_yes=kind[0] in lives.YES,
-                is_no=kind[0] not in lives.YES and kind[0] != ConsentState.REQUESTED,
-                rule_number=kind[1],
-                is_explicit=bool(kind[2]),
-            )
-            for kind in set(zip(states, numbers, explicit, strict=True))
-        }
-        codes = [kinds[kind] for kind in zip(states, numbers, explicit, strict=True)]
-        cells.put(positions, codes, until)
+    def _put(self, cells: Cells, batch: Decided) -> Numbers:
+        positions = self._index.positions(batch.subjects)
+        kinds, which = np.unique(batch.kinds, return_inverse=True)
+        codes = np.array([_code(cells, Kind.of(int(kind))) for kind in kinds], np.uint16)
+        cells.put(positions, codes[which], batch.until_s)
         return positions[positions >= 0]
+
+
+def _code(cells: Cells, kind: Kind) -> int:
+    return cells.code(
+        is_yes=kind.state in lives.YES,
+        is_no=kind.state not in lives.YES and kind.state != ConsentState.REQUESTED,
+        rule_number=kind.rule_number,
+        is_explicit=kind.is_explicit,
+    )
 
 
 def _frozen(array: Bools) -> Bools:

@@ -167,7 +167,7 @@ def _fill(ctx: Context, cells: Cells, index: SubjectIndex, topic_no: int, wanted
             for row in rows
         ]
         positions = index.positions(b"".join(row.subject for row in rows))
-        cells.put(positions, codes, [row.until_s for row in rows])
+        cells.put(positions, codes, [row.until_s or 0 for row in rows])
 
 
 def _values(
