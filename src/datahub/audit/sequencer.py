@@ -6,7 +6,6 @@ and only when they continue the last one that was signed, of which a copy is kep
 """
 
 import fcntl
-import gc
 import logging
 import sys
 import time
@@ -27,7 +26,7 @@ from datahub.audit.tlog.checkpoint import Checkpoint
 from datahub.audit.tlog.notes import Note, sign
 from datahub.audit.tlog.tiles import nodes
 from datahub.audit.tlog.tree import EMPTY_ROOT, root
-from datahub.kernel import db
+from datahub.kernel import db, garbage
 from datahub.kernel.clock import Clock
 from datahub.kernel.settings import Settings
 
@@ -38,8 +37,6 @@ ROUND_EVERY_S = 0.1
 PAUSE_AFTER_FAULT_S = 1.0
 # The thread that saves must not wait long for the one that hashes: it may hold the lock that the doors wait for.
 SWITCH_EVERY_S = 0.0002
-# Objects made before Python looks for circles among them: rounds make many, and nearly no circles.
-GC_AFTER = 50_000
 KEEP_CHECKPOINTS = timedelta(days=2)
 
 _log = logging.getLogger(__name__)
@@ -202,8 +199,7 @@ def run_sequencer(settings: Settings, stop: Event, clock: Clock) -> None:
     """Work until `stop` is set: a round every 100 ms. Faults are told and tried again; a fork stops the signing."""
     engine = db.make_engine(settings.database_url)
     sys.setswitchinterval(SWITCH_EVERY_S)
-    gc.freeze()
-    gc.set_threshold(GC_AFTER)
+    garbage.settle()
     with _one_on_this_machine(settings, stop) as is_leader:
         while is_leader and not stop.is_set():
             start, pause_s = time.monotonic(), ROUND_EVERY_S
