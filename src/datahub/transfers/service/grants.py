@@ -75,6 +75,8 @@ def _permitted(
         findings += [each for each in found if not each.is_permit]
     denial = findings[0] if findings else agreement_required(ctx, dataset)
     ways = denial.for_requester.get("wouldPermit", ())
+    if denial.code == Code.AGREEMENT_REQUIRED:
+        raise _denied("Your organisation has no agreement in force on this dataset.", denial.code, ways)
     raise _denied(str(denial.for_requester["en"]), denial.code, ways)
 
 
