@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tests.server import free_port
 
@@ -32,7 +32,8 @@ def a_long_line(port: int, bytes_per_s: float) -> Iterator[int]:
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(carry(reader, back), carry(there, writer))
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(carry(reader, back), carry(there, writer))
 
     async def serve() -> None:
         server = await asyncio.start_server(connect, "127.0.0.1", near)
@@ -48,6 +49,10 @@ def a_long_line(port: int, bytes_per_s: float) -> Iterator[int]:
         except asyncio.CancelledError:
             pass
         finally:
+            left = asyncio.all_tasks(loop)
+            for each in left:
+                each.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.close()
 
     thread = threading.Thread(target=run, daemon=True)
