@@ -7,6 +7,7 @@ it durable before it goes on uses `own_transaction`, or the `Journal` where call
 from datahub.audit import leaves, profiles
 from datahub.audit.errors import LogUnavailable
 from datahub.audit.exports import columns_of, shown_to
+from datahub.audit.garbage import settle_garbage
 from datahub.audit.journal import Journal, UsedBefore
 from datahub.audit.keys import subject_ids, verifier_keys
 from datahub.audit.models import About, Decision, Entry, Outcome, append_only_ddl
@@ -88,6 +89,7 @@ __all__ = [
     "report_on_subject",
     "restart_log",
     "run_sequencer",
+    "settle_garbage",
     "shown_to",
     "subject_ids",
     "subject_reference",

@@ -15,13 +15,13 @@ import orjson
 from sqlalchemy import Engine, update
 from sqlmodel import Session, col
 
-from datahub.audit import keys, receipts, records, tree_store
+from datahub.audit import garbage, keys, receipts, records, tree_store
 from datahub.audit.models import Entry, Leaf, Log
 from datahub.audit.tlog.faults import TlogFault
 from datahub.audit.tlog.notes import open_checkpoint
 from datahub.audit.tlog.tiles import BUNDLES, WIDTH, Tile, fold, leaf_hashes, nodes, parse_bundle, tile_over
 from datahub.audit.tlog.tree import HASH_BYTES, root
-from datahub.kernel import db, garbage
+from datahub.kernel import db
 from datahub.kernel.settings import Settings
 
 BUNDLES_AT_ONCE = 16
@@ -89,7 +89,7 @@ def _check_by_jobs(engine: Engine, parts: Sequence[_Part], jobs: int) -> None:
     """Check parts in so many processes, for the hashing keeps a core busy. Raises TlogFault for the first fault."""
     url = engine.url.render_as_string(hide_password=False)
     # A process that was forked would share this one's connections.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), garbage.settle) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), garbage.settle_garbage) as pool:
         try:
             for fault in pool.map(partial(_fault_of, url), parts):
                 if fault is not None:

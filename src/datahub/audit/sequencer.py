@@ -20,13 +20,13 @@ from sqlalchemy import Engine, delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
-from datahub.audit import kept_head, keys, rounds, tree_store
+from datahub.audit import garbage, kept_head, keys, rounds, tree_store
 from datahub.audit.models import Log, SignedHead
 from datahub.audit.tlog.checkpoint import Checkpoint
 from datahub.audit.tlog.notes import Note, sign
 from datahub.audit.tlog.tiles import nodes
 from datahub.audit.tlog.tree import EMPTY_ROOT, root
-from datahub.kernel import db, garbage
+from datahub.kernel import db
 from datahub.kernel.clock import Clock
 from datahub.kernel.settings import Settings
 
@@ -199,7 +199,7 @@ def run_sequencer(settings: Settings, stop: Event, clock: Clock) -> None:
     """Work until `stop` is set: a round every 100 ms. Faults are told and tried again; a fork stops the signing."""
     engine = db.make_engine(settings.database_url)
     sys.setswitchinterval(SWITCH_EVERY_S)
-    garbage.settle()
+    garbage.settle_garbage()
     with _one_on_this_machine(settings, stop) as is_leader:
         while is_leader and not stop.is_set():
             start, pause_s = time.monotonic(), ROUND_EVERY_S

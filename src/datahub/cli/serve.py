@@ -126,11 +126,11 @@ def sequencer(*, until_eof: bool) -> None:
 def application() -> "ASGIApp":
     """Return the app of one server process, from its settings."""
     from datahub.app import create_app
-    from datahub.kernel import garbage
+    from datahub.audit import settle_garbage
     from datahub.kernel.settings import Settings
 
     app = create_app(Settings())
-    garbage.settle()
+    settle_garbage()
     return app
 
 

@@ -27,6 +27,7 @@ from datahub.kernel.settings import Settings
 HOST = "127.0.0.1"
 FIRST_PORT = 8000
 _PATIENCE_S = 30
+_END_S = 10
 
 
 class DidNotStart(Exception):  # noqa: N818 — told to the person, not a bug of theirs
@@ -119,8 +120,9 @@ def running(settings: Settings, listener: socket.socket) -> Iterator[Event]:
     finally:
         server.should_exit = True
         stop_worker.set()
+        until = time.monotonic() + _END_S  # whoever does not end by then ends with the program
         for thread in threads:
-            thread.join(_PATIENCE_S)
+            thread.join(max(0.0, until - time.monotonic()))
         listener.close()
 
 
