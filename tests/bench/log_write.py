@@ -34,6 +34,7 @@ from datahub.audit import (
     entry_values,
     form_of,
     leaves,
+    prepare_process,
     run_sequencer,
     self_audit,
 )
@@ -331,6 +332,7 @@ def _insert(url: str, seconds: float) -> int:
 
 def _main(role: str, home: str, url: str, seconds: str = "0", rate: str = "0") -> None:
     if role == "sequencer":
+        prepare_process()
         run_sequencer(some_settings(Path(home), url), Event(), system_clock)
         return
     before = time.process_time()

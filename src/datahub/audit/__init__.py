@@ -13,7 +13,7 @@ from datahub.audit.keys import subject_ids, verifier_keys
 from datahub.audit.models import About, Decision, Entry, Outcome, append_only_ddl
 from datahub.audit.restart import restart_log
 from datahub.audit.rows import NOW, Form, Line, entry_values, form_of, line_of
-from datahub.audit.sequencer import LogForked, check_at_boot, run_sequencer
+from datahub.audit.sequencer import LogForked, check_at_boot, prepare_process, run_sequencer
 from datahub.audit.service import (
     decisions_on,
     find_decision,
@@ -79,6 +79,7 @@ __all__ = [
     "newest_place",
     "own_transaction",
     "permits_without_outcome",
+    "prepare_process",
     "profiles",
     "published_head",
     "record",

@@ -195,11 +195,15 @@ def work(engine: Engine, settings: Settings, clock: Clock) -> int:
     return done
 
 
+def prepare_process() -> None:
+    """Set up a process that is there for the sequencer alone; where it is one thread of many, this is not for it to say."""
+    sys.setswitchinterval(SWITCH_EVERY_S)
+    garbage.settle_garbage()
+
+
 def run_sequencer(settings: Settings, stop: Event, clock: Clock) -> None:
     """Work until `stop` is set: a round every 100 ms. Faults are told and tried again; a fork stops the signing."""
     engine = db.make_engine(settings.database_url)
-    sys.setswitchinterval(SWITCH_EVERY_S)
-    garbage.settle_garbage()
     with _one_on_this_machine(settings, stop) as is_leader:
         while is_leader and not stop.is_set():
             start, pause_s = time.monotonic(), ROUND_EVERY_S

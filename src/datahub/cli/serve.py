@@ -103,7 +103,7 @@ def sequencer(*, until_eof: bool) -> None:
     import sys
     from threading import Event, Thread
 
-    from datahub.audit import run_sequencer
+    from datahub.audit import prepare_process, run_sequencer
     from datahub.kernel.clock import system_clock
     from datahub.kernel.settings import Settings
 
@@ -120,6 +120,7 @@ def sequencer(*, until_eof: bool) -> None:
             stop.set()
 
         Thread(target=wait_for_end, daemon=True).start()
+    prepare_process()
     run_sequencer(settings, stop, system_clock)
 
 
