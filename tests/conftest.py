@@ -60,7 +60,7 @@ def migrated_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def migrated_sqlite_url(sqlite_url: str, sqlite_template: Path) -> str:
     """A fresh SQLite database with the schema."""
-    shutil.copyfile(sqlite_template, sqlite_url.removeprefix("sqlite:///"))
+    copy_database(sqlite_template, Path(sqlite_url.removeprefix("sqlite:///")))
     return sqlite_url
 
 
@@ -77,9 +77,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file that `migrated_sqlite_url` copies."""
     path = tmp_path_factory.mktemp("template") / "datahub.sqlite3"
     migrate(f"sqlite:///{path}")
-    # Closing the last connection empties the write-ahead log, so the file alone is the database.
-    assert not path.with_name(f"{path.name}-wal").exists()
+    # Closing the last connection empties the write-ahead logs, so the two files alone are the database.
+    assert sorted(each.name for each in path.parent.iterdir()) == [path.name, f"{path.name}{db.SPOOL_SUFFIX}"]
     return path
+
+
+def copy_database(template: Path, to: Path) -> None:
+    """Copy an SQLite database that nobody has open."""
+    for suffix in ("", db.SPOOL_SUFFIX):
+        shutil.copyfile(f"{template}{suffix}", f"{to}{suffix}")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ call that is refused, or only reads, must leave everything but the log as it was
 """
 
 import re
-import shutil
 import sqlite3
 import tomllib
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from datahub.kernel import db
 from datahub.kernel.ids import new_id
 from tests.build import some_settings
 from tests.conformance.world import PERSONAS, World, a_world
+from tests.conftest import copy_database
 
 TABLE = tomllib.loads((Path(__file__).parent / "matrix.toml").read_text())
 # What a read or a refused call may leave behind.
@@ -125,38 +125,46 @@ class Stand:
         self.world = world
         with db.transaction(world.hub.engine) as session:
             unroll(session)  # the tokens made so far: whoever reads the log would do so
-        self._file = sqlite3.connect(file)
-        self._file.execute("pragma synchronous=off")
-        self._kept = sqlite3.connect(":memory:")
-        self._file.backup(self._kept)
+        self._files = [sqlite3.connect(f"{file}{suffix}") for suffix in ("", db.SPOOL_SUFFIX)]
+        self._kept = [sqlite3.connect(":memory:") for _ in self._files]
+        for live, kept in zip(self._files, self._kept, strict=True):
+            live.execute("pragma synchronous=off")
+            live.backup(kept)
         self.state = self.contents()
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return every row of every table but the log's."""
-        names = [n for (n,) in self._file.execute("select name from sqlite_master where type = 'table'")]
-        return {n: self._file.execute(f"select * from {n}").fetchall() for n in names if n not in LOG}
+        return {
+            name: file.execute(f"select * from {name}").fetchall()
+            for file in self._files
+            for (name,) in file.execute("select name from sqlite_master where type = 'table'").fetchall()
+            if name not in LOG
+        }
 
     def entries(self) -> set[str]:
         """Return the ids of all entries of the log, those that are only spooled too."""
-        spooled = self._file.execute("select lines from log_spool")
-        ids = {line[1] for (lines,) in spooled for line in unpack(lines)[0]}
-        return ids | {each for (each,) in self._file.execute("select id from log_entry")}
+        database, spool = self._files
+        ids = {
+            line[1] for (lines,) in spool.execute("select lines from log_spool") for line in unpack(lines)[0]
+        }
+        return ids | {each for (each,) in database.execute("select id from log_entry")}
 
     def restore(self) -> None:
         """Put the database back."""
-        self._kept.backup(self._file)
+        for live, kept in zip(self._files, self._kept, strict=True):
+            kept.backup(live)
 
     def close(self) -> None:
         """Let go of the database."""
-        self._file.close()
-        self._kept.close()
+        for each in (*self._files, *self._kept):
+            each.close()
 
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Stand]:
     home = tmp_path_factory.mktemp("matrix")
     file = home / "datahub.sqlite3"
-    shutil.copyfile(sqlite_template, file)
+    copy_database(sqlite_template, file)
     with a_world(home, f"sqlite:///{file}") as world:
         stand = Stand(world, file)
         yield stand

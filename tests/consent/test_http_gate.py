@@ -1,6 +1,5 @@
 """Whatever is said, written, sent and uploaded, by whom and in which order: what leaves is what a slow reading lets leave."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import copy_database
 from tests.consent import trial
 from tests.hub import Hub, Party, a_hub
 
@@ -23,7 +23,7 @@ Stage = tuple[Hub, Party]
 def stage(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One exchange for all stories; each brings an organisation of its own."""
     home = tmp_path_factory.mktemp("gate")
-    shutil.copyfile(sqlite_template, home / "datahub.sqlite3")
+    copy_database(sqlite_template, home / "datahub.sqlite3")
     with a_hub(home, f"sqlite:///{home}/datahub.sqlite3") as hub:
         yield hub, trial.a_university(hub)
 

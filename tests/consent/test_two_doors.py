@@ -3,7 +3,6 @@
 A process that is killed and started anew on the way comes to the same, from the database alone.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import copy_database
 from tests.consent import trial
 from tests.consent.building import a_purpose
 from tests.consent.long_reads import LATE, Broken, LongRead, a_long_read, people_in, rows_about
@@ -47,7 +47,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     home = tmp_path_factory.mktemp("doors")
     if request.param == "sqlite":
         url = f"sqlite:///{home}/datahub.sqlite3"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), home / "datahub.sqlite3")
+        copy_database(request.getfixturevalue("sqlite_template"), home / "datahub.sqlite3")
     else:
         postgres: PostgresServer = request.getfixturevalue("postgres")
         url = postgres.url(postgres.create_database(request.getfixturevalue("postgres_template")))

@@ -1,6 +1,5 @@
 """The hot path answers and records exactly what the plain path does, whatever happened in between."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from datahub.audit.unrolling import unroll
 from datahub.dataplane import HotDoor
 from datahub.kernel import db
 from datahub.kernel.rest import Envelope
+from tests.conftest import copy_database
 from tests.dataplane.conftest import RESEARCH, World, a_world
 from tests.hub import a_hub
 
@@ -192,7 +192,7 @@ def _kept(row: Any) -> dict[str, Any]:
 @contextmanager
 def a_pair(template: Path) -> Iterator[Pair]:
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(template, Path(folder) / "datahub.sqlite3")
+        copy_database(template, Path(folder) / "datahub.sqlite3")
         with a_hub(Path(folder), f"sqlite:///{folder}/datahub.sqlite3") as hub:
             yield Pair(a_world(hub))
 

@@ -1,7 +1,6 @@
 """The token endpoint's hot path answers and records exactly what the plain path does, whatever happened in between."""
 
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from datahub.oauth.nonces import nonce_now
 from datahub.oauth.routes import TokenDoor
 from datahub.participants import Role
 from tests.build import NOON
+from tests.conftest import copy_database
 from tests.dataplane.conftest import RESEARCH, World, a_world
 from tests.hub import a_hub
 from tests.oauth.making import ASSERTION_TYPE, KEYS, basic, jose_keys, public_jwk, sign
@@ -206,7 +206,7 @@ def a_pair(database_url: str, template: Path | None = None) -> Iterator[Pair]:
     with tempfile.TemporaryDirectory() as folder:
         if template is not None:
             database_url = f"sqlite:///{folder}/datahub.sqlite3"
-            shutil.copyfile(template, Path(folder) / "datahub.sqlite3")
+            copy_database(template, Path(folder) / "datahub.sqlite3")
         with a_hub(Path(folder), database_url) as hub:
             yield Pair(a_world(hub))
 

@@ -6,7 +6,6 @@ can be made upon one that is still being saved. The head moves by compare-and-sw
 
 import logging
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -23,12 +22,11 @@ from datahub.kernel import db
 from datahub.kernel.settings import Settings
 
 # Batches and entries of one round: large enough to pay for the commit, small enough to hold no lock for long: on SQLite
-# it is the one lock that the doors wait for too, and which they must be let have between two rounds. A tree that lags
-# behind takes more at once, at their cost: most pages that a round touches are the same however many entries it has.
+# whatever else writes to the database waits for it, though not the doors. A tree that lags behind takes more at once, at
+# their cost: most pages that a round touches are the same however many entries it has.
 MOST_BATCHES = 400
-MOST_ENTRIES = {"sqlite": 250, "postgresql": 2000}
+MOST_ENTRIES = {"sqlite": 500, "postgresql": 2000}
 LAGGING_S, WHEN_LAGGING = 0.5, 4
-PAUSE_S = {"sqlite": 0.002, "postgresql": 0.0}
 _ADVISORY_LOCK = 0x6461_7461_6875_62  # of the whole database: "datahub"
 
 _log = logging.getLogger(__name__)
@@ -153,21 +151,22 @@ def _make(
 
 
 def save(engine: Engine, made: Round, now: datetime) -> int:
-    """Write a round, all of it or nothing, and let others write for a moment; return how many entries went in.
+    """Write a round, all of it or nothing; return how many entries went in.
 
-    Zero when another sequencer was quicker.
+    Zero when another sequencer was quicker. On SQLite the doors go on meanwhile: the spool is not locked.
     """
     try:
-        with db.transaction(engine) as session:
+        with db.transaction(engine, is_late=True) as session:
             _save(session, made, now)
     except _Overtaken:
         return 0
-    time.sleep(PAUSE_S[engine.dialect.name])
+    spool.sweep(engine, made.spooled.ids)
     return made.growth.size - made.size
 
 
 def _save(session: Session, made: Round, now: datetime) -> None:
-    if session.get_bind().dialect.name == "postgresql":
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    if is_postgresql:
         lock = text("select pg_try_advisory_xact_lock(:lock)")
         if not session.execute(lock, {"lock": _ADVISORY_LOCK}).scalar():
             raise _Overtaken
@@ -186,7 +185,7 @@ def _save(session: Session, made: Round, now: datetime) -> None:
     if made.spooled.batches:
         if not unrolling.is_still_there(session, made.spooled):
             raise _Overtaken
-        unrolling.unpacked(session, made.spooled)
+        unrolling.unpacked(session, made.spooled, is_left=not is_postgresql)
     tree_store.put_tiles(session, made.log, made.tiles())
     unrolling.put_places(session, made.log, made.size, made.names, made.entry_keys)
     if made.subjects:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
-from datahub.audit import garbage, kept_head, keys, rounds, tree_store
+from datahub.audit import garbage, kept_head, keys, rounds, spool, tree_store
 from datahub.audit.models import Log, SignedHead
 from datahub.audit.tlog.checkpoint import Checkpoint
 from datahub.audit.tlog.notes import Note, sign
@@ -35,7 +35,7 @@ SIGN_EVERY = timedelta(seconds=1)
 SIGN_ANEW_EVERY = timedelta(minutes=1)
 ROUND_EVERY_S = 0.1
 PAUSE_AFTER_FAULT_S = 1.0
-# The thread that saves must not wait long for the one that hashes: it may hold the lock that the doors wait for.
+# The thread that saves must not wait long for the one that hashes: it may hold a lock that others wait for.
 SWITCH_EVERY_S = 0.0002
 KEEP_CHECKPOINTS = timedelta(days=2)
 
@@ -179,6 +179,7 @@ def work(engine: Engine, settings: Settings, clock: Clock) -> int:
     While the database saves a round, the next one, which goes upon it, is read and hashed. Heads are signed in between:
     under load there is always something that waits.
     """
+    spool.sweep(engine)  # what one that was killed left there
     done, made = 0, _next_round(engine, settings, clock())
     signed_at = clock()
     with ThreadPoolExecutor(1) as saver:
@@ -190,6 +191,7 @@ def work(engine: Engine, settings: Settings, clock: Clock) -> int:
             made = following if moved else None  # another was quicker: what goes upon it would fail too
             if clock() - signed_at >= SIGN_EVERY:
                 signed_at = clock()
+                spool.carry_over(engine)
                 publish(engine, settings, signed_at)
     publish(engine, settings, clock())
     return done

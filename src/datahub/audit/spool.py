@@ -3,14 +3,21 @@
 A row with eight indexes for each line costs ten times what the line itself does, so it is made elsewhere and later: by
 the sequencer each 100 ms, and by whoever reads the log, in the reader's own transaction and before it reads. A row of the
 spool is a line of the log: the databases refuse to change it, and to remove it before its entries are there.
+
+On SQLite the spool is in a file with a write lock of its own, so that doors do not wait for rounds of the sequencer: a
+round locks the database alone, and its rows leave the spool afterwards. What is unrolled is told by the entries
+themselves (`IS_UNROLLED`), so that a crash in between neither loses a row nor unrolls it twice. Other transactions
+that write take both locks, and so are in one order with the journal's commits.
 """
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine
 
 from datahub.audit.rows import Line, Row, pack
@@ -101,6 +108,7 @@ class _OnSqlite(Writer):
         self, connection: sqlite3.Connection, batch: Sequence[Entrusted]
     ) -> tuple[int, Sequence[Entrusted]]:
         _begin(connection)
+        # Whoever moves the epoch holds the spool's lock until that is committed: from here on it stands still.
         found = connection.execute("select value from epoch where name = ?", (AUTHORITY,)).fetchone()
         epoch = found[0] if found else 0
         lines, late = self._chosen(connection, batch, epoch)
@@ -138,16 +146,21 @@ class _OnPostgresql(Writer):
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    """Take the write lock within half a millisecond of its being free: SQLite's own waiting looks ever less often."""
+    """Take the spool's write lock within half a millisecond of its being free: SQLite itself looks ever less often.
+
+    The database is not read before, or it would be as it was then; and BEGIN IMMEDIATE would lock it too.
+    """
     connection.execute("pragma busy_timeout = 0")
     try:
         give_up_at = time.monotonic() + db.BUSY_TIMEOUT_MS / 1000
+        connection.execute("begin")
         while True:
             try:
-                connection.execute("begin immediate")
+                connection.execute("insert into log_spool select null, null, null where false")
             except sqlite3.OperationalError as fault:
                 is_busy = fault.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not is_busy or time.monotonic() > give_up_at:
+                    connection.execute("rollback")
                     raise
                 time.sleep(_LOOK_EVERY_S)
             else:
@@ -164,6 +177,71 @@ def writer_of(engine: Engine, use_up: UseUp | None = None) -> Writer:
     """Return the writer for this database."""
     is_sqlite = engine.dialect.name == "sqlite"
     return _OnSqlite(engine, use_up) if is_sqlite else _OnPostgresql(engine, use_up)
+
+
+# In `log_leaf` too, because an erasure removes entries, and must not bring them back. For SQLite, where nothing else tells.
+IS_UNROLLED = """
+    (exists (select 1 from log_entry where id = last_id) or exists (select 1 from log_leaf where entry_id = last_id))
+"""
+_MARK = f"""
+    insert into log_unrolled (id)
+    select id from log_spool where id in (select value from json_each(?)) and {IS_UNROLLED}
+"""  # noqa: S608 — our own text
+_REMOVE = {
+    "sqlite": "delete from log_spool where id in (select id from log_unrolled)",
+    "postgresql": "delete from log_spool where id = any(%s)",
+}
+
+
+def remove(driver: Any, ids: Sequence[str]) -> None:
+    """Take rows off the spool in the driver's transaction; their entries are there."""
+    if isinstance(driver, sqlite3.Connection):
+        driver.execute(_MARK, (orjson.dumps(ids).decode(),))
+        driver.execute(_REMOVE["sqlite"])
+    else:
+        driver.execute(_REMOVE["postgresql"], (ids,))
+
+
+def sweep(engine: Engine, ids: Sequence[str] | None = None) -> None:
+    """Take rows off SQLite's spool that are unrolled, these or all there are; on PostgreSQL none is left.
+
+    In a transaction on the spool alone, which need not be durable: what comes back is swept again.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with _driver(engine) as connection:
+        if ids is None:
+            ids = [each for (each,) in connection.execute(f"select id from log_spool where {IS_UNROLLED}")]  # noqa: S608 — as above
+        if ids:
+            connection.execute("pragma spool.synchronous = normal")
+            _begin(connection)
+            remove(connection, ids)
+            connection.execute("commit")
+            connection.execute("pragma spool.synchronous = full")
+
+
+def carry_over(engine: Engine) -> None:
+    """Carry SQLite's write-ahead log of the spool over into its file, and let it begin anew.
+
+    Under steady load it would only grow: it begins anew when all is carried over, and meanwhile more is written. So most
+    is carried over while others write, and the rest with the lock, which takes a few milliseconds.
+    """
+    if engine.dialect.name == "sqlite":
+        with _driver(engine) as connection:
+            for mode in ("passive", "restart"):
+                connection.execute(f"pragma spool.wal_checkpoint({mode})").fetchall()
+
+
+@contextmanager
+def _driver(engine: Engine) -> Iterator[Any]:
+    """Lend the driver's own connection; one on which something failed is used no more."""
+    raw = engine.raw_connection()
+    try:
+        yield raw.driver_connection
+    except BaseException:
+        raw.invalidate()
+        raise
+    raw.close()
 
 
 def _row(lines: Sequence[Line]) -> Row:

@@ -5,6 +5,7 @@ sees less than was acknowledged.
 """
 
 import re
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 from sqlmodel import Session
 
+from datahub.audit import spool
 from datahub.audit.leaves import KEY_BYTES
 from datahub.audit.records import (
     DecisionForm,
@@ -92,6 +94,11 @@ class Spooled:
     batches: Sequence[tuple[str, Sequence[tuple[_SpooledForm, Own]]]] = ()
 
     @property
+    def ids(self) -> list[str]:
+        """The rows' ids."""
+        return [batch_id for batch_id, _ in self.batches]
+
+    @property
     def lines(self) -> list[tuple[_SpooledForm, Own]]:
         """All lines, in the order in which they were written."""
         return [line for _, lines in self.batches for line in lines]
@@ -99,11 +106,6 @@ class Spooled:
     def records(self) -> list[Record]:
         """Return what the leaves of all lines are made of, in their order."""
         return [form.record(own) for form, own in self.lines]
-
-
-def holds(session: Session) -> bool:
-    """Tell whether there is anything to unroll."""
-    return session.connection().exec_driver_sql("select 1 from log_spool limit 1").first() is not None
 
 
 def read(
@@ -141,38 +143,43 @@ def _asked(
 
 
 _OTHERS = {
-    "sqlite": "id > ? and id not in (select value from json_each(?))",
+    "sqlite": f"id > ? and id not in (select value from json_each(?)) and not {spool.IS_UNROLLED}",  # noqa: S608 — our own text
     "postgresql": "id > %s and id <> all(%s)",
 }
 
 
 def is_still_there(session: Session, spooled: Spooled) -> bool:
-    """Tell whether nobody else unrolled any of this meanwhile, and keep them from it (PostgreSQL) until the commit."""
+    """Tell whether nobody else unrolled any of this meanwhile; until the session's end, nobody else does."""
     connection = session.connection()
-    ids = [batch_id for batch_id, _ in spooled.batches]
-    if connection.dialect.name == "sqlite":
-        among = "select id from log_spool where id in (select value from json_each(?))"
-        found = connection.exec_driver_sql(among, (_json(ids),))
-    else:
-        found = connection.exec_driver_sql("select id from log_spool where id = any(%s) for update", (ids,))
-    return len(found.all()) == len(ids)
+    if (
+        connection.dialect.name == "sqlite"
+    ):  # the session holds the lock of the database, not that of the spool
+        last_ids = [lines[-1][1][0] for _, lines in spooled.batches]
+        return connection.exec_driver_sql(_UNROLLED_AMONG, (_json(last_ids),)).first() is None
+    locked = "select id from log_spool where id = any(%s) for update"
+    return len(connection.exec_driver_sql(locked, (spooled.ids,)).all()) == len(spooled.batches)
 
 
-def unpacked(session: Session, spooled: Spooled) -> None:
-    """Put the entries and decisions where they are searched, and take the rows off the spool."""
-    connection = session.connection()
-    driver: Any = connection.connection.driver_connection
-    ids = [batch_id for batch_id, _ in spooled.batches]
-    if connection.dialect.name == "sqlite":
+_UNROLLED_AMONG = f"select 1 from (select value as last_id from json_each(?)) where {spool.IS_UNROLLED}"  # noqa: S608 — our own text
+
+
+def unpacked(session: Session, spooled: Spooled, *, is_left: bool = False) -> None:
+    """Put the entries and decisions where they are searched, and take the rows off the spool, unless they are left."""
+    driver: Any = session.connection().connection.driver_connection
+    _put_all(driver, spooled)
+    if not is_left:
+        spool.remove(driver, spooled.ids)
+
+
+def _put_all(driver: Any, spooled: Spooled) -> None:
+    if isinstance(driver, sqlite3.Connection):
         _put_on_sqlite(driver, spooled)
-        driver.execute("delete from log_spool where id in (select value from json_each(?))", (_json(ids),))
         return
     with driver.cursor() as cursor:
         with cursor.copy(_COPY["log_entry"]) as copy:
             copy.write("".join(_entry_copies(spooled)))
         with cursor.copy(_COPY["decision"]) as copy:
             copy.write("".join(_decision_copies(spooled)))
-        cursor.execute("delete from log_spool where id = any(%s)", (ids,))
 
 
 def _quoted(columns: Sequence[str]) -> str:

@@ -1,7 +1,9 @@
 """The database: one engine per process, one transaction per verb, the same on SQLite and PostgreSQL.
 
 SQLite: WAL with `synchronous=FULL`, so that a committed row survives a power cut, and write transactions that take
-their lock at the start, so that they wait instead of failing half-way.
+their locks at the start, so that they wait instead of failing half-way. Beside its file lies a second one, the spool's:
+each has a write lock of its own. A transaction on both is on each all or nothing; of a commit that a crash breaks off,
+the first file may be there without the second.
 """
 
 import sqlite3
@@ -34,6 +36,9 @@ BUSY_TIMEOUT_MS = 10_000
 # pages of the log's indexes are written again and again.
 CACHE_KIB = 32_768
 WAL_PAGES = 4000
+# The second file's name is the first's with this, its tables are made with the schema (`datahub.migrations.spool`). They
+# have names of their own, so statements are the same as on PostgreSQL, where there is one database.
+SPOOL_SUFFIX = "-spool"
 LOCK_TIMEOUT_MS = 10_000
 
 SQLModel.metadata.naming_convention = {
@@ -50,6 +55,8 @@ Json = JSON(none_as_null=True)
 AUTHORITY = "authority"
 # For `__table_args__` of a table whose rows say who may do what: every change of one moves the authority epoch.
 IS_AUTHORITY = {"info": {"epoch": AUTHORITY}}
+# For `__table_args__` of a table that is in the spool's file on SQLite.
+IS_SPOOLED = {"info": {"is_spooled": True}}
 _EPOCHS = "epochs"
 
 
@@ -99,11 +106,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = (
         None  # the driver must not begin transactions by itself; `_begin_sqlite` does
     )
+    ((_, _, file),) = connection.execute("PRAGMA database_list")
+    connection.execute("ATTACH ? AS spool", (f"{file}{SPOOL_SUFFIX}" if file else ":memory:",))
     for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "main.journal_mode=WAL",
+        "spool.journal_mode=WAL",
+        "main.synchronous=FULL",
+        "spool.synchronous=FULL",
+        "foreign_keys=ON",
         f"cache_size=-{CACHE_KIB}",
         f"wal_autocheckpoint={WAL_PAGES}",
     ):
@@ -116,12 +127,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def transaction(engine: Engine, *, is_read: bool = False) -> Iterator[Session]:
+def transaction(engine: Engine, *, is_read: bool = False, is_late: bool = False) -> Iterator[Session]:
     """Open one transaction; commit when the block ends well, roll back when it raises.
 
-    `is_read` keeps a reader from taking SQLite's write lock; it does not forbid writing.
+    `is_read` keeps a reader from taking SQLite's write locks; it does not forbid writing. `is_late` takes the lock of
+    a file when it is first written to; that must be the transaction's first statement, or it may fail.
     """
-    source = engine.execution_options(is_read=True) if is_read else engine
+    source = engine.execution_options(is_read=True) if is_read or is_late else engine
     with Session(source, expire_on_commit=False) as session:
         try:
             yield session

@@ -12,6 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlmodel import SQLModel
 
+from datahub.migrations import spool
+
 # Importing a module of tables puts them in the metadata that `check` compares with the database.
 TABLES = (
     "datahub.kernel.outbox",
@@ -33,6 +35,7 @@ TABLES = (
 
 def upgrade(engine: Engine) -> None:
     """Bring the database to the newest schema; does nothing when it is there already."""
+    spool.make(engine)
     with engine.begin() as connection:
         command.upgrade(_config(connection), "head")
 

@@ -101,6 +101,7 @@ class UsedAssertion(SQLModel, table=True):
     """
 
     __tablename__ = "oauth_used_assertion"
+    __table_args__ = db.IS_SPOOLED
 
     digest: str = Field(sa_column=Column(String(64), primary_key=True))
     expires_at: datetime = Field(sa_column=Column(db.UtcDateTime, nullable=False, index=True))

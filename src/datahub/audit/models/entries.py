@@ -149,6 +149,7 @@ class Spool(SQLModel, table=True):
     """Lines that the journal made durable in one commit, packed, until their entries and decisions are made of them."""
 
     __tablename__ = "log_spool"
+    __table_args__ = db.IS_SPOOLED
 
     id: str = Field(sa_column=Column(db.Id, primary_key=True))
     last_id: str = Field(sa_column=Column(db.Id, nullable=False))
