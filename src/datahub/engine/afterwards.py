@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlglot import exp
 
 from datahub.engine.masks import text
 from datahub.engine.plan import (
@@ -21,6 +20,7 @@ from datahub.engine.plan import (
     Project,
     Step,
     column,
+    columns_in,
     kept,
 )
 from datahub.engine.pseudonyms import codes_of
@@ -121,7 +121,7 @@ def _parted(steps: Sequence[Step], coded: set[str]) -> tuple[list[Step], list[St
     early: list[Step] = []
     late: list[Step] = []
     for step in steps:
-        is_free = isinstance(step, Predicate) and not coded & _columns_in(step.test)
+        is_free = isinstance(step, Predicate) and not coded & columns_in(step.test)
         # Filters may change places among themselves, but not with a limit.
         if (is_free and not any(isinstance(each, Limit) for each in late)) or (
             isinstance(step, Limit) and not late
@@ -133,8 +133,5 @@ def _parted(steps: Sequence[Step], coded: set[str]) -> tuple[list[Step], list[St
 
 
 def _named(steps: Sequence[Step]) -> set[str]:
-    return {name for step in steps if isinstance(step, Predicate) for name in _columns_in(step.test)}
+    return {name for step in steps if isinstance(step, Predicate) for name in columns_in(step.test)}
 
-
-def _columns_in(test: exp.Expr) -> set[str]:
-    return {str(each.name) for each in test.find_all(exp.Column)}

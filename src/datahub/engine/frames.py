@@ -3,7 +3,7 @@
 `Unfit` sends the plan to the SQL engine, so that a node is added here only when both give the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -20,6 +20,7 @@ from datahub.engine.plan import (
     Project,
     RowGate,
     SubjectGate,
+    columns_used,
 )
 
 _TYPES = pl.DataType | type[pl.DataType]
@@ -37,7 +38,10 @@ def render(plan: Plan, frame: pl.LazyFrame) -> pl.LazyFrame:
             case Predicate(test):
                 frame = frame.filter(_read(test, types))
             case SubjectGate(gate, row):
-                frame = frame.filter(pl.col(row).map_batches(_keeping(gate), pl.Boolean, is_elementwise=True))
+                asked = pl.map_batches(
+                    [row, *_beside(plan)], _keeping(gate), pl.Boolean, is_elementwise=True
+                )
+                frame = frame.filter(asked)
             case Project(outputs):
                 frame = frame.select(
                     _read(each.value, types).cast(_polars_type(each.type)).alias(each.name)
@@ -55,11 +59,24 @@ def render(plan: Plan, frame: pl.LazyFrame) -> pl.LazyFrame:
     return frame
 
 
-def _keeping(gate: RowGate | None) -> Callable[[pl.Series], pl.Series]:
-    def keep(rows: pl.Series) -> pl.Series:
+def _beside(plan: Plan) -> list[str]:
+    """Return the stored column that the gate is shown beside the numbers of rows; it does not look at it.
+
+    When a filter names a stored column, polars reads that one first and unpacks of the others the rows that pass and no
+    more; rows by number alone it unpacks whole and copies. The column is one that is read anyway, of a fixed width
+    where there is one.
+    """
+    names = columns_used(plan)
+    widths = (pa.types.is_integer, pa.types.is_floating, pa.types.is_timestamp, pa.types.is_date)
+    fixed = [each for each in names if any(test(plan.schema.field(each).type) for test in widths)]
+    return [*fixed, *names][:1]
+
+
+def _keeping(gate: RowGate | None) -> Callable[[Sequence[pl.Series]], pl.Series]:
+    def keep(found: Sequence[pl.Series]) -> pl.Series:
         if gate is None:  # pragma: no cover — a plan that is closed is not rendered
             raise Unfit("closed")
-        return pl.Series(gate.keep(rows.to_numpy()))
+        return pl.Series(gate.keep(found[0].to_numpy()))
 
     return keep
 

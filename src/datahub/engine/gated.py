@@ -6,20 +6,20 @@ A batch that was made before somebody said no is judged again by what holds now,
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlglot import exp
 
 from datahub.engine.plan import (
     ROW_NUMBER,
     MinAggregate,
     Output,
     Plan,
-    Predicate,
     Project,
     RowGate,
     SubjectGate,
     column,
+    columns_used,
     kept,
 )
 
@@ -89,7 +89,7 @@ def read(
 ) -> pa.RecordBatchReader:
     """Return the rows that pass, read one batch after the other, for an engine that cannot number rows itself."""
     row = row_of(front)
-    names = [each for each in _used(front) if each not in (row, ROW_NUMBER)]
+    names = [each for each in columns_used(front) if each not in (row, ROW_NUMBER)]
     fields = [front.schema.field(each) for each in names] + [pa.field(row, pa.int64())]
     fields += [pa.field(ROW_NUMBER, pa.int64())] * is_numbered
 
@@ -101,7 +101,7 @@ def read(
             else pq.ParquetFile(source).iter_batches(_READ_ROWS, columns=names)
         )
         for batch in found:
-            numbers = pa.array(range(start, start + batch.num_rows), pa.int64())
+            numbers = pa.array(np.arange(start, start + batch.num_rows))
             start += batch.num_rows
             arrays = [batch.column(each).cast(front.schema.field(each).type) for each in names]
             whole = pa.RecordBatch.from_arrays(
@@ -111,22 +111,3 @@ def read(
 
     return pa.RecordBatchReader.from_batches(pa.schema(fields), batches())
 
-
-def _used(plan: Plan) -> list[str]:
-    """Return the stored columns that a plan reads, in stored order."""
-    named: set[str] = set()
-    for step in plan.steps:
-        if isinstance(step, Predicate):
-            named |= _columns_in(step.test)
-        elif isinstance(step, Project):
-            for each in step.outputs:
-                named |= _columns_in(each.value)
-        elif isinstance(step, MinAggregate):
-            named |= {*step.by, *(each.column for each in step.measures if each.column), step.entity or ""}
-    if not any(isinstance(step, Project | MinAggregate) for step in plan.steps):
-        named = set(plan.schema.names)
-    return [each for each in plan.schema.names if each in named]
-
-
-def _columns_in(tree: exp.Expr) -> set[str]:
-    return {str(each.name) for each in tree.find_all(exp.Column)}

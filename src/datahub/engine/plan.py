@@ -157,6 +157,27 @@ class Plan:
                 yield from (each.name for each in step.outputs if each.codes)
 
 
+def columns_in(tree: exp.Expr) -> set[str]:
+    """Return the names of the columns that an expression reads."""
+    return {str(each.name) for each in tree.find_all(exp.Column)}
+
+
+def columns_used(plan: Plan) -> list[str]:
+    """Return the stored columns that a plan reads, in stored order."""
+    named: set[str] = set()
+    for step in plan.steps:
+        match step:
+            case Predicate(test):
+                named |= columns_in(test)
+            case Project(outputs):
+                named |= {name for each in outputs for name in columns_in(each.value)}
+            case MinAggregate(by, measures, _, entity):
+                named |= {*by, *(each.column for each in measures if each.column), entity or ""}
+    if not any(isinstance(step, Project | MinAggregate) for step in plan.steps):
+        named = set(plan.schema.names)
+    return [each for each in plan.schema.names if each in named]
+
+
 def kept(schema: pa.Schema, names: Sequence[str]) -> Project:
     """Return the projection that gives some columns as they are."""
     return Project(tuple(Output(name, schema.field(name).type, column(name)) for name in names))

@@ -26,6 +26,9 @@ from datahub.engine.subjects import Subjects
 SMALL_BYTES = 8 << 20
 """A table of at most so many bytes, decompressed, is read into memory: no engine has to be made for it."""
 
+ENOUGH_ROWS = 65_536
+"""What polars gives is handed on when it has so many rows: to wait for more is to copy them together."""
+
 BATCH_BYTES = 32 << 20
 MOST_ROWS, LEAST_ROWS = 1_000_000, 8_192
 _SOURCE = "source"
@@ -58,7 +61,7 @@ class Stored:
 
     @property
     def batch_rows(self) -> int:
-        """How many rows a batch has: a million, fewer of a wide table, so that memory stays flat."""
+        """How many rows a batch has at most: a million, fewer of a wide table, so that memory stays flat."""
         width = max(1, self.size // max(1, self.row_count))
         return max(LEAST_ROWS, min(MOST_ROWS, BATCH_BYTES // width))
 
@@ -165,11 +168,22 @@ def _framed(front: Plan, stored: Stored, memory: pa.Table | None, *, is_asked: b
 
 
 def _polars(frame: pl.LazyFrame, rows: int, *, is_small: bool) -> Iterator[pa.RecordBatch]:
-    found = (
-        iter([frame.collect()]) if is_small else frame.collect_batches(chunk_size=rows, maintain_order=True)
-    )
-    for each in found:
+    found = iter([frame.collect()]) if is_small else frame.collect_batches(maintain_order=True)
+    for each in _of_some_size(found, min(rows, ENOUGH_ROWS), rows):
         yield from each.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()
+
+
+def _of_some_size(found: Iterator[pl.DataFrame], least: int, most: int) -> Iterator[pl.DataFrame]:
+    """Give frames as they come, which copies nothing; small ones together, and large ones in parts."""
+    waiting, count = list[pl.DataFrame](), 0
+    for each in found:
+        waiting.append(each)
+        count += len(each)
+        if count >= least:
+            yield from pl.concat(waiting, rechunk=False).iter_slices(most)
+            waiting, count = [], 0
+    if count:
+        yield from pl.concat(waiting, rechunk=False).iter_slices(most)
 
 
 def _is_numbered(front: Plan) -> bool:
