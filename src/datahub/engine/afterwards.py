@@ -134,4 +134,3 @@ def _parted(steps: Sequence[Step], coded: set[str]) -> tuple[list[Step], list[St
 
 def _named(steps: Sequence[Step]) -> set[str]:
     return {name for step in steps if isinstance(step, Predicate) for name in columns_in(step.test)}
-

@@ -38,9 +38,7 @@ def render(plan: Plan, frame: pl.LazyFrame) -> pl.LazyFrame:
             case Predicate(test):
                 frame = frame.filter(_read(test, types))
             case SubjectGate(gate, row):
-                asked = pl.map_batches(
-                    [row, *_beside(plan)], _keeping(gate), pl.Boolean, is_elementwise=True
-                )
+                asked = pl.map_batches([row, *_beside(plan)], _keeping(gate), pl.Boolean, is_elementwise=True)
                 frame = frame.filter(asked)
             case Project(outputs):
                 frame = frame.select(

@@ -110,4 +110,3 @@ def read(
             yield whole.filter(pa.array(gate.keep(numbers.to_numpy())))
 
     return pa.RecordBatchReader.from_batches(pa.schema(fields), batches())
-

@@ -17,11 +17,13 @@ from sqlalchemy import Engine
 
 from datahub.catalog import DatasetVersion
 from datahub.consent.models import Nobody, Several
-from datahub.consent.rules.gate import Allowed, Bools, Numbers, SubjectIndex, rows_allowed
+from datahub.consent.rules.gate import Allowed, Bools, SubjectIndex, rows_allowed
+from datahub.consent.rules.leavers import Leavers, numbers_of
 from datahub.consent.service.gate import Gate
 from datahub.consent.service.needs import Need
 from datahub.consent.service.people import digest_of_key
 from datahub.consent.service.people_index import People, numbered_table, people_of
+from datahub.consent.store.rules import standing
 from datahub.kernel import db
 from datahub.kernel.clock import Clock
 from datahub.kernel.context import Context
@@ -60,7 +62,7 @@ class Admission:
         self.people = people
         self._engine, self._clock, self._gate = desk.engine, desk.clock, gate
         self._about = need.asks_about(columns)
-        self._seen = np.zeros(len(people) + 1, np.bool_)
+        self._leavers = Leavers(len(people), people.rows)
         self._several, self._nobody = Several.ANY, Nobody.IN
         self._first = self._now = self._asked()
         self._moved = False
@@ -86,7 +88,7 @@ class Admission:
     @property
     def left(self) -> Bools:
         """Whose rows are on their way out, or gone."""
-        return self._seen[:-1]
+        return self._leavers.people
 
     def look(self) -> bool:
         """Learn what has changed; tell whether fewer pass than at first. Raises ConsentMoved."""
@@ -98,20 +100,23 @@ class Admission:
 
     def keep(self, rows: npt.NDArray[np.integer]) -> Bools:
         """Tell which rows pass."""
-        found = [_of(each, rows) for each in self.people.rows]
-        if len(found) == 1:
-            return np.asarray(self._passes[found[0]])
-        return rows_allowed(self._passes[:-1], found, self._several, self._nobody)
+        passes = self._passes
+        found = [numbers_of(each, rows) for each in self.people.rows]
+        if len(found) > 1:
+            return rows_allowed(passes[:-1], found, self._several, self._nobody)
+        kept = passes.take(found[0])  # half the time of an index, and nobody (-1) has the last place here too
+        self._leavers.judged(rows, kept, passes)
+        return kept
 
     def note(self, rows: npt.NDArray[np.integer]) -> None:
-        """Take down whose rows these are."""
-        for each in self.people.rows:
-            self._seen[_of(each, rows)] = True  # nobody (-1) has the last place
+        """Take down whose rows these are, in order, all of which have passed."""
+        self._leavers.note(rows)
 
     def _asked(self) -> Allowed:
         need = self.need
-        with db.transaction(self._engine, is_read=True) as session:
-            self._gate.refresh(session)
+        if not self._gate.stands_at(standing(self._engine, need.dataset_id)):
+            with db.transaction(self._engine, is_read=True) as session:
+                self._gate.refresh(session)
         rule = self._gate.rule
         found = self._gate.allowed(
             need.purpose, need.names, self._clock(), self._about, is_strict=need.is_strict
@@ -131,13 +136,6 @@ class Admission:
         np.logical_and(self._first.people, now.people, out=passes[:-1])
         passes[-1] = self._nobody is Nobody.IN
         self._passes, self._now = passes, now
-
-
-def _of(numbers: Numbers, rows: npt.NDArray[np.integer]) -> Numbers:
-    """Return the numbers of some rows' people; a stretch of rows is not copied."""
-    if len(rows) and int(rows[-1]) - int(rows[0]) + 1 == len(rows):
-        return numbers[int(rows[0]) : int(rows[-1]) + 1]
-    return np.asarray(numbers[rows])
 
 
 def admit(desk: Desk, version: DatasetVersion, need: Need, columns: Collection[str]) -> Admission:

@@ -62,6 +62,7 @@ class Gate:
         self._classes: Mapping[str, Mapping[str, Any]] = {}
         self._asked: dict[str, dict[int, Entry | None]] = {}
         self._answers: dict[_Asked, Allowed] = {}
+        self._standing: store.Standing | None = None
 
     @property
     def nbytes(self) -> int:
@@ -77,6 +78,10 @@ class Gate:
     def rule(self) -> RuleView | None:
         """Return the rule as it was at the last refresh."""
         return self._rule
+
+    def stands_at(self, standing: store.Standing) -> bool:
+        """Tell whether nothing has changed since a refresh that found the consents so."""
+        return self._standing == standing
 
     def refresh(self, session: Session, draft: ConsentRule | None = None) -> bool:
         """Bring the gate to what the session's transaction sees; tell whether anything had changed.
@@ -100,6 +105,10 @@ class Gate:
                     self._answers = {}
                 else:
                     self._patch(frozenset(topic.purpose for topic in changed), np.concatenate(few))
+            if draft is None:
+                # Last: whoever finds it so then finds all else as well. It may be older than what the gate holds, if
+                # two transactions came in the other order; then the next look asks in full.
+                self._standing = store.standing_among(topics.values(), newest)
             return is_new_rule or bool(changed)
 
     def allowed(

