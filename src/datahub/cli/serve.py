@@ -53,6 +53,7 @@ def serve(host: str, port: int, workers: int, *, with_worker: bool) -> None:
         host=host,
         port=port,
         workers=workers,
+        http=_protocol(),
         server_header=False,
         access_log=False,
         date_header=True,
@@ -122,6 +123,13 @@ def sequencer(*, until_eof: bool) -> None:
         Thread(target=wait_for_end, daemon=True).start()
     prepare_process()
     run_sequencer(settings, stop, system_clock)
+
+
+def _protocol() -> str:
+    """Return which protocol uvicorn speaks: ours where its parser is there, which it is not on every platform."""
+    from importlib.util import find_spec
+
+    return "datahub.kernel.rest.one_write:OneWrite" if find_spec("httptools") else "auto"
 
 
 def application() -> "ASGIApp":

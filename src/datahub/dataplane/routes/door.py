@@ -34,7 +34,7 @@ from datahub.dataplane.service import Stored
 from datahub.kernel import db
 from datahub.kernel.context import ANONYMOUS, Context, Credential
 from datahub.kernel.errors import Refusal
-from datahub.kernel.rest import Door, Envelope, again, refusing, trace_id_of
+from datahub.kernel.rest import Door, Envelope, Head, again, give, head_of, refusing, trace_id_of
 from datahub.transfers import (
     Answer,
     ByHeart,
@@ -70,7 +70,7 @@ class Known:
     """A permit known by heart, and the answer that goes with it: `body` in the pieces between the two ids."""
 
     by_heart: ByHeart
-    headers: Headers
+    head: Head
     body: tuple[bytes, ...]
     held_at: datetime | None = None
 
@@ -82,19 +82,18 @@ class Known:
             self.held_at = now
         return True
 
-    def answer(self, given: Line) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """Return headers and body of one use."""
+    def answer(self, given: Line) -> tuple[Headers, bytes]:
+        """Return what one use has of its own in its headers, and its body."""
         entry, decision = given.id.encode(), (given.decision_id or "").encode()
-        headers = [
-            *self.headers,
+        own = (
             (b"x-request-id", given.trace_id.encode()),
             (b"datahub-log-entry", entry),
             (b"datahub-decision", decision),
-        ]
+        )
         if len(self.body) == 1:
-            return headers, self.body[0]
+            return own, self.body[0]
         before, between, after = self.body
-        return headers, b"".join((before, decision, between, entry, after))
+        return own, b"".join((before, decision, between, entry, after))
 
 
 @dataclass(frozen=True)
@@ -156,9 +155,8 @@ class HotDoor:
         if found is None:
             return False
         known, given, more = found
-        headers, body = known.answer(given)
-        await send({"type": "http.response.start", "status": 200, "headers": [*headers, *more]})
-        await send({"type": "http.response.body", "body": body})
+        own, body = known.answer(given)
+        await give(scope, send, known.head, own + more, body)
         ending = known.by_heart.ending(given, self._door.clock())
         if ending is not None:
             try:
@@ -262,7 +260,7 @@ class HotDoor:
         self._kept_bytes += len(body)
         raw = StreamingResponse(iter((b"",)), 200, headers, plan.media_type).raw_headers
         whole = with_delivery(by_heart, permit, rows=plan.row_count, size=len(body))
-        return Known(whole, self._envelope.complete(raw), (body,))
+        return Known(whole, head_of(self._envelope.complete(raw)), (body,))
 
     async def _question(self, scope: Scope, receive: Receive) -> tuple[Call | None, Receive]:
         """Return the call when it is a small question in JSON, and a `receive` that gives the body once more."""
@@ -283,10 +281,8 @@ class HotDoor:
             if shown is None or asked is None:
                 return self._snapshot.epoch, None
             question = asked.question()
-            epoch, found = await run_in_threadpool(self._look, shown, lambda ctx: _learned(ctx, question))
-            if found is not None:
-                found.headers = self._envelope.complete(found.headers)
-            return epoch, found
+            complete = self._envelope.complete
+            return await run_in_threadpool(self._look, shown, lambda ctx: _learned(ctx, question, complete))
 
         proof = _shown(sent, scope) if b"dpop" in sent else None
         return Call(_digest(credential or b"", body), learn, proof), again(message, receive)
@@ -308,7 +304,7 @@ class HotDoor:
                 return epoch, None
 
 
-def _learned(ctx: Context, question: Any) -> Known | None:
+def _learned(ctx: Context, question: Any, complete: Callable[[Headers], Headers]) -> Known | None:
     if "decisions:write" not in ctx.actor.scopes:
         return None
     found = learn_question(ctx, question)
@@ -323,7 +319,7 @@ def _learned(ctx: Context, question: Any) -> Known | None:
         (b"content-length", str(len(text.encode())).encode()),
         (b"content-type", b"application/json"),
     )
-    return Known(by_heart, headers, (before.encode(), between.encode(), after.encode()))
+    return Known(by_heart, head_of(complete(headers)), (before.encode(), between.encode(), after.encode()))
 
 
 def _asked(body: bytes) -> DecisionQuestionIn | None:

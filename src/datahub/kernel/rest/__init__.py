@@ -36,6 +36,7 @@ from datahub.kernel.rest.schemas import (
     Whole,
     page_out,
 )
+from datahub.kernel.rest.whole import Head, give, head_of
 
 __all__ = [
     "SCOPES",
@@ -43,6 +44,7 @@ __all__ = [
     "Described",
     "Door",
     "Envelope",
+    "Head",
     "InsufficientScope",
     "Kept",
     "Line",
@@ -69,6 +71,8 @@ __all__ = [
     "again",
     "allow",
     "allow_anyone",
+    "give",
+    "head_of",
     "install",
     "page_out",
     "problem",

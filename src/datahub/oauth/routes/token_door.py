@@ -22,7 +22,7 @@ from datahub.audit import Journal, LogUnavailable, Outcome, UsedBefore, entry_va
 from datahub.kernel import db
 from datahub.kernel.context import ANONYMOUS, ENTRY_HEADER, Actor, Context
 from datahub.kernel.errors import JsonValue, Refusal
-from datahub.kernel.rest import Door, Envelope, again, refusing, trace_id_of
+from datahub.kernel.rest import Door, Envelope, again, give, head_of, refusing, trace_id_of
 from datahub.oauth import grants, jose, keys, pushed, store
 from datahub.oauth.access_tokens import IssuedToken
 from datahub.oauth.client_authentication import (
@@ -104,7 +104,7 @@ class TokenDoor:
             (b"cache-control", b"no-store"),
             (b"pragma", b"no-cache"),
         )
-        self._headers = envelope.complete(fixed)
+        self._head = head_of(envelope.complete(fixed))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give a token by heart; pass on everything else, and learn from what was good there."""
@@ -201,15 +201,13 @@ class TokenDoor:
         more = dict(left.headers())
         if call.proofs:
             more["DPoP-Nonce"] = nonce_now(self._door.settings, now)
-        headers = [
+        own = [
             (b"content-length", str(len(body)).encode()),
-            *self._headers,
             *((key.lower().encode(), value.encode()) for key, value in more.items()),
             (b"x-request-id", trace_id.encode()),
             (ENTRY_HEADER.lower().encode(), line.id.encode()),
         ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await give(scope, send, self._head, own, body)
         return True
 
     def _is_address(self, path: str) -> bool:
