@@ -81,7 +81,8 @@ def test_an_answer_is_written_once() -> None:
     class Watched(OneWrite):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self.transport = _Watching(transport, writes)
+            watching: Any = _Watching(transport, writes)
+            self.transport = watching
 
     with _served(Watched) as port:
         _answer(port, CALLS["one"])
