@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Column, Engine, ForeignKey, Integer, String, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import OperationalError, StatementError
 from sqlmodel import Field, SQLModel, select
 from starlette.testclient import TestClient
 
@@ -104,8 +104,9 @@ def test_a_failing_commit_is_a_failing_call(engine: Engine, tmp_path: Path) -> N
 def test_sqlite_keeps_what_it_acknowledged(sqlite_url: str) -> None:
     engine = db.make_engine(sqlite_url)
     with engine.connect() as connection:
-        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
-        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+        for file in ("main", "spool"):
+            assert connection.execute(text(f"PRAGMA {file}.journal_mode")).scalar() == "wal"
+            assert connection.execute(text(f"PRAGMA {file}.synchronous")).scalar() == 2
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
     engine.dispose()
 
@@ -124,3 +125,27 @@ def test_two_writers_wait_for_each_other(engine: Engine) -> None:
         thread.join()
     with db.transaction(engine) as session:
         assert len(session.exec(select(Moment.id)).all()) == 80
+
+
+@pytest.mark.parametrize("file", ["main", "spool"])
+def test_a_lock_of_sqlite_is_one_files_and_is_not_waited_for_without_end(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.setattr(db, "BUSY_TIMEOUT_MS", 50)
+    engine = db.make_engine(sqlite_url)
+    holder, other = (engine.raw_connection() for _ in range(2))
+    held: Any = holder.driver_connection
+    looks: Any = other.driver_connection
+    held.execute("begin")
+    db.take_lock(held, file)
+    looks.execute("begin")
+    db.take_lock(looks, {"main": "spool", "spool": "main"}[file])
+    looks.execute("rollback")
+    with pytest.raises(OperationalError, match="locked"), engine.begin():
+        pass
+    held.execute("rollback")
+    with engine.begin() as connection:
+        connection.execute(text("create table whatever (id integer)"))
+    for each in (holder, other):
+        each.close()
+    engine.dispose()

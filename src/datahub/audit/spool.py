@@ -11,7 +11,6 @@ that write take both locks, and so are in one order with the journal's commits.
 """
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,30 +145,18 @@ class _OnPostgresql(Writer):
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    """Take the spool's write lock within half a millisecond of its being free: SQLite itself looks ever less often.
+    """Take the spool's write lock.
 
     The database is not read before, or it would be as it was then; and BEGIN IMMEDIATE would lock it too.
     """
-    connection.execute("pragma busy_timeout = 0")
+    connection.execute("begin")
     try:
-        give_up_at = time.monotonic() + db.BUSY_TIMEOUT_MS / 1000
-        connection.execute("begin")
-        while True:
-            try:
-                connection.execute("insert into log_spool select null, null, null where false")
-            except sqlite3.OperationalError as fault:
-                is_busy = fault.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not is_busy or time.monotonic() > give_up_at:
-                    connection.execute("rollback")
-                    raise
-                time.sleep(_LOOK_EVERY_S)
-            else:
-                return
-    finally:
-        connection.execute(f"pragma busy_timeout = {db.BUSY_TIMEOUT_MS}")
+        db.take_lock(connection, "spool")
+    except BaseException:
+        connection.execute("rollback")
+        raise
 
 
-_LOOK_EVERY_S = 0.0005
 _LATE = 4
 
 

@@ -7,6 +7,7 @@ the first file may be there without the second.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from sqlalchemy import (
     inspect,
     text,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import ORMExecuteState, UOWTransaction
 from sqlalchemy.orm import Session as AnySession
 from sqlalchemy.types import TypeDecorator
@@ -40,6 +42,8 @@ WAL_PAGES = 4000
 # have names of their own, so statements are the same as on PostgreSQL, where there is one database.
 SPOOL_SUFFIX = "-spool"
 LOCK_TIMEOUT_MS = 10_000
+# How often it is looked whether a lock of SQLite is free: at first, and by the many that may wait at once after a while.
+_FIRST_LOOK_S, _LOOK_EVERY_S = 0.0005, 0.002
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -122,8 +126,44 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    is_read = connection.get_execution_options().get("is_read", False)
-    connection.exec_driver_sql("BEGIN" if is_read else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("is_read", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # One after the other: who looked for both at once would find one or the other taken for long.
+    connection.exec_driver_sql("BEGIN")
+    driver: Any = connection.connection.driver_connection
+    try:
+        take_lock(driver, "main", look_every_s=_LOOK_EVERY_S)
+        take_lock(driver, "spool")
+    except sqlite3.OperationalError as fault:
+        driver.execute("ROLLBACK")
+        raise OperationalError("BEGIN", None, fault) from fault
+
+
+def take_lock(connection: sqlite3.Connection, file: str, *, look_every_s: float = _FIRST_LOOK_S) -> None:
+    """Take the write lock of a file, `main` or `spool`, soon after it is free: SQLite's own waiting looks ever less often.
+
+    At first it looks each half millisecond. In a transaction that has not read the file yet: it then reads it as it is
+    now. Raises sqlite3.OperationalError after `BUSY_TIMEOUT_MS`.
+    """
+    # What SQLite does for this begins with the lock, and ends without a change.
+    statement = f"PRAGMA {file}.incremental_vacuum(1)"
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        wait_s, give_up_at = _FIRST_LOOK_S, time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        while True:
+            try:
+                connection.execute(statement)
+            except sqlite3.OperationalError as fault:
+                is_busy = fault.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(wait_s)
+                wait_s = min(wait_s * 2, look_every_s)
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
 
 @contextmanager
