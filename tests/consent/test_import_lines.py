@@ -10,10 +10,17 @@ import pytest
 from sqlmodel import Session, col, select
 
 from datahub.consent.errors import ConsentMoveNotPossible, InvalidConsent, NothingToDecide
-from datahub.consent.models import Channel, Collector, ConsentEvent, ConsentImportFault, ConsentRecord, Move
-from datahub.consent.rules import lives
+from datahub.consent.models import (
+    Channel,
+    Collector,
+    ConsentEvent,
+    ConsentImportFault,
+    ConsentRecord,
+    ImportForm,
+    Move,
+)
+from datahub.consent.rules import lines, lives
 from datahub.consent.rules.events import event_digest, instant
-from datahub.consent.rules.lines import written
 from datahub.consent.rules.notices import entries_of
 from datahub.consent.service.people import digest_for
 from datahub.consent.store.rules import current_rule
@@ -138,4 +145,48 @@ def test_lines_lead_where_each_would_have_led_alone(hub: Hub, choice: str) -> No
 )  # fmt: skip
 def test_an_instant_is_written_as_events_write_it_however_it_was_said(said: str) -> None:
     at = datetime.fromisoformat(said).astimezone(UTC)
-    assert written(said, at) == instant(at)
+    assert lines.written(said, at) == instant(at)
+
+
+PLAIN = {"subject": "a", "purpose": RESEARCH, "move": "give", "at": "2026-05-01T00:00:00Z", "explicit": True}
+OTHER: list[dict[str, Any]] = [
+    {}, {"subject": " b "}, {"subject": ""}, {"subject": 12}, {"subject": None}, {"subject": True},
+    {"subject": "a\tb"}, {"subject": "x" * 200}, {"subject": "x" * 201}, {"subject": ["a"]}, {"at": None},
+    {"at": "2026-05-01T24:00:00Z"}, {"at": "2026-05-01T00:00:60Z"}, {"at": "2026-02-30T00:00:00Z"},
+    {"at": "2026-05-01T02:00:00+02:00"}, {"at": "2026-05-01T00:00:00"}, {"at": 5}, {"move": "gives"},
+    {"move": None}, {"evidence": "form 12"}, {"evidence": None}, {"evidence": 5}, {"explicit": "true"},
+    {"explicit": 1}, {"explicit": []}, {"purpose": "other"}, {"more": 1}, {"ruleNumber": 1}, {"ruleNumber": 2},
+    {"validUntil": "soon"}, {"evidence": "x" * (lines.MAX_LINE_BYTES)}, {"subject": "a", "language": "de"},
+]  # fmt: skip
+ODD = [
+    b"", b"  ", b"{", b"[]", b"7", b'"subject"', b"null", b"\xff", b"{}", b'{"subject":"a"}',
+    *(orjson.dumps({**PLAIN, **other}) for other in OTHER),
+]  # fmt: skip
+
+
+def test_many_lines_are_read_as_each_is_alone() -> None:
+    def reader() -> lines.LineReader:
+        entry = entries_of([{"purpose": RESEARCH, "basis": "consent", "recipients": ["x"], "isExplicit": True,
+                             "choice": "opt-in", "data": None, "validityDays": 30}])  # fmt: skip
+        return lines.LineReader(
+            ImportForm.NDJSON, columns=None, topics={RESEARCH: 1}, rules={1: entry}, digest=str.encode
+        )
+
+    def alone(line: bytes) -> object:
+        if not line.strip():
+            return None
+        try:
+            return reader().read(line.strip())
+        except lines.LineFault as wrong:
+            return wrong.fault
+
+    def told_of(found: object) -> object:
+        return (found[1:], vars(found.manner)) if isinstance(found, lines.Line) else found
+
+    expected = [told_of(alone(line)) for line in ODD]
+    assert sum(isinstance(each, tuple) for each in expected) > 5
+    dice, places = random.Random(5), [*range(len(ODD))]
+    for _ in range(20):
+        dice.shuffle(places)
+        found = reader().read_many(b" " * (at % 3) + ODD[at] + b"\r\n" for at in places)
+        assert [told_of(each) for each in found] == [expected[at] for at in places]

@@ -7,11 +7,12 @@ once for all that wish the same from the same state, and only what is each line'
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from datahub.consent.models import Channel, ConsentImport, ConsentImportFault, ConsentState, ImportForm, Move
 from datahub.consent.rules import lives
 from datahub.consent.rules.events import Frame, digest_in, frame_of, instant
-from datahub.consent.rules.lines import Line, LineFault, LineReader, Manner
+from datahub.consent.rules.lines import Line, LineReader, Manner
 from datahub.consent.rules.notices import entries_of
 from datahub.consent.service.people import digest_for
 from datahub.consent.service.records import standing_of
@@ -55,7 +56,7 @@ class _Verdict:
     rest: bulk.Values
     frame: Frame
     relation: str | None
-    kept_at: str | None
+    kept_at: Any
 
 
 def decide_lines(ctx: Context, waiting: ConsentImport, lines: Sequence[bytes]) -> Chunk:
@@ -89,13 +90,11 @@ def _read(
         digest=digest_for(ctx.settings, waiting.provider_id, rules[-1].key_space),
     )
     read: list[tuple[int, Line]] = []
-    for at, raw in enumerate(lines, waiting.lines + 1):
-        text = raw.strip()
-        if text:
-            try:
-                read.append((at, reader.read(text)))
-            except LineFault as wrong:
-                _fault(waiting, chunk, at, wrong.fault)
+    for at, found in enumerate(reader.read_many(lines), waiting.lines + 1):
+        if isinstance(found, Line):
+            read.append((at, found))
+        elif found is not None:
+            _fault(waiting, chunk, at, found)
     return read
 
 
@@ -107,15 +106,23 @@ class _Decider:
     ) -> None:
         self._now, self._waiting, self._chunk, self._there = ctx.now, waiting, chunk, there
         self._channel = Channel(waiting.channel)
+        self._form = bulk.Form.of(ctx.session)
         self._verdicts: dict[tuple[Manner, ConsentState | None, bool], _Verdict] = {}
         self._ids = {key: row.id for key, row in there.items()}
-        # Where the lines so far have led, by the last of them: its verdict, itself, and the number of its event.
-        self._led: dict[_Key, tuple[_Verdict, Line, int]] = {}
+        # Where the lines so far have led, by the last of them: its verdict, itself, the number of its event, its instant.
+        self._led: dict[_Key, tuple[_Verdict, Line, int, Any]] = {}
+        self._first: dict[Manner, _Verdict] = {}
 
     def decide(self, read: Sequence[tuple[int, Line]]) -> None:
         """Decide lines, each with its number in the file."""
+        there, led, first = self._there, self._led, self._first
         for number, line in read:
             key = (line.manner.topic_no, line.subject)
+            if key not in led and key not in there:  # a new person, as most are: decided as the one before
+                verdict = first.get(line.manner)
+                if verdict is not None and verdict.first <= line.at < verdict.end:
+                    self._apply(key, line, verdict, 1)
+                    continue
             before = self._before(key)
             if before is not None and before.last_at == line.at:
                 wish = line.manner.wish(line.at, self._channel)
@@ -130,29 +137,31 @@ class _Decider:
                 )
                 _fault(self._waiting, self._chunk, number, fault)
                 continue
+            if before is None and not verdict.kept_at:
+                first[line.manner] = verdict
             self._apply(key, line, verdict, before.last_event + 1 if before else 1)
 
     def keep(self, topic_no: int, subjects: Sequence[bytes], epoch: int) -> None:
         """Write down where consents on a topic stand at the end."""
-        rows, led = self._chunk.rows, self._led
+        rows, led, blob = self._chunk.rows, self._led, self._form.blob
         for subject in subjects:
             key = (topic_no, subject)
             if key in led:
-                verdict, line, number = led[key]
-                at = verdict.kept_at or bulk.instant(line.written)
-                row = (self._ids[key], topic_no, subject, *verdict.record, at, number, epoch)
+                verdict, _, number, at = led[key]
+                at = verdict.kept_at or at
+                row = (self._ids[key], topic_no, blob(subject), *verdict.record, at, number, epoch)
                 (rows.changed if key in self._there else rows.new).append(row)
 
     def _before(self, key: _Key) -> lives.Standing | None:
         if (led := self._led.get(key)) is not None:
-            verdict, line, number = led
+            verdict, line, number, _ = led
             after = verdict.after
             return after if verdict.kept_at else after._replace(last_at=line.at, last_event=number)
         return standing_of(self._there.get(key))
 
     def _verdict(self, line: Line, before: lives.Standing | None) -> _Verdict:
         """Return what a line leads to. Raises what `lives.decide` raises."""
-        manner, at = line.manner, line.at
+        manner, at, form = line.manner, line.at, self._form
         kind = (manner, before.state, before.is_persons_own) if before else (manner, None, False)
         found = self._verdicts.get(kind)
         if found and found.first <= at < found.end and (before is None or before.last_at <= at):
@@ -163,20 +172,20 @@ class _Decider:
         said = (manner.move.value, after.state.value)
         until = after.until if manner.move in lives.SAYS_YES else None
         own = (
-            manner.is_explicit, manner.rule_number, manner.language, str(wish.collector), str(wish.channel),
-            manner.is_conditional, self._waiting.id, self._waiting.actor["client"],
+            form.flag(manner.is_explicit), manner.rule_number, manner.language, str(wish.collector), str(wish.channel),
+            form.flag(manner.is_conditional), self._waiting.id, self._waiting.actor["client"],
         )  # fmt: skip
         is_kept = manner.move is Move.REQUEST  # whatever it leads to is each person's own
         made = _Verdict(
             after,
             first,
             end,
-            _record_of(after),
+            _record_of(after, form),
             said,
-            (bulk.instant(instant(self._now)), bulk.instant(instant(until)), *own),
+            (form.instant(self._now, instant(self._now)), form.instant(until, instant(until)), *own),
             frame_of(said, (self._now, until, *own)),
             manner.guardian.relation if manner.guardian else None,
-            bulk.instant(instant(after.last_at)) if is_kept else None,
+            form.instant(after.last_at, instant(after.last_at)) if is_kept else None,
         )
         if not is_kept:
             self._verdicts[kind] = made
@@ -185,10 +194,12 @@ class _Decider:
     def _apply(self, key: _Key, line: Line, verdict: _Verdict, number: int) -> None:
         chunk = self._chunk
         record_id = self._ids.get(key) or self._ids.setdefault(key, new_id())
-        self._led[key] = verdict, line, number
+        at = self._form.instant(line.at, line.written)
+        self._led[key] = verdict, line, number, at
         digest = digest_in(verdict.frame, record_id, number, line.written)
-        at = bulk.instant(line.written)
-        chunk.rows.events.append((record_id, number, *verdict.said, at, *verdict.rest, digest))
+        chunk.rows.events.append(
+            (record_id, number, *verdict.said, at, *verdict.rest, self._form.blob(digest))
+        )
         if line.evidence or verdict.relation:
             evidence = line.evidence or self._waiting.evidence
             chunk.rows.details.append((record_id, number, evidence, verdict.relation))
@@ -197,10 +208,16 @@ class _Decider:
             chunk.withdrawn.setdefault(line.manner.topic_no, []).append(record_id)
 
 
-def _record_of(after: lives.Standing) -> bulk.Values:
+def _record_of(after: lives.Standing, form: bulk.Form) -> bulk.Values:
     """Return what a row of a consent says of where it stands, from its state on to before the instant."""
     until_s = None if after.until is None else int(after.until.timestamp())
-    return (after.state.value, until_s, after.is_explicit, after.rule_number, after.is_persons_own)
+    return (
+        after.state.value,
+        until_s,
+        form.flag(after.is_explicit),
+        after.rule_number,
+        form.flag(after.is_persons_own),
+    )
 
 
 def _fault(waiting: ConsentImport, chunk: Chunk, at: int, fault: Fault) -> None:

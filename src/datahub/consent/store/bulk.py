@@ -3,7 +3,7 @@
 SQLite takes many rows per prepared statement; PostgreSQL takes them by COPY.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -23,6 +23,14 @@ _EVENT = (
     "record_id", "number", "move", "state", "at", "recorded_at", "until", "is_explicit", "rule_number",
     "language", "collector", "channel", "is_conditional", "source_id", "by_client_id", "digest",
 )  # fmt: skip
+# PostgreSQL's types of what is no text.
+_TYPES = {
+    **dict.fromkeys(("topic_no", "rule_number", "last_event", "number"), "int4"),
+    **dict.fromkeys(("until_s", "epoch"), "int8"),
+    **dict.fromkeys(("is_explicit", "is_persons_own", "is_conditional"), "bool"),
+    **dict.fromkeys(("last_at", "at", "recorded_at", "until"), "timestamptz"),
+    **dict.fromkeys(("subject", "digest"), "bytea"),
+}
 _DETAIL = ("record_id", "number", "evidence", "relation")
 _CHANGED = _RECORD[3:]
 # Fewer than SQLite's smallest limit of parameters (32766 since 3.32).
@@ -74,7 +82,7 @@ class Decided(NamedTuple):
 
 @dataclass
 class Rows:
-    """What a chunk of an import writes, each row in the order of the table's columns above, instants as `instant` has them."""
+    """What a chunk of an import writes, each row in the order of the table's columns above, its values in a `Form`."""
 
     new: list[Values] = field(default_factory=list)
     changed: list[Values] = field(default_factory=list)
@@ -96,12 +104,32 @@ class Kept(NamedTuple):
     last_event: int
 
 
-def instant(written: str) -> str | None:
-    """Return an instant that is written as RFC 3339 in UTC, or an empty text, as both databases read it in rows.
+@dataclass(frozen=True)
+class Form:
+    """What values are in rows, so that the driver of a database takes them as they are.
 
-    The zone of our connections is UTC; that of SQLite's texts too, which SQLAlchemy writes in this way.
+    Python's SQLite driver asks the registry of its adapters for bytes, for yes and no, value by value, which takes as long
+    as to write them. psycopg writes PostgreSQL's own binary form, which neither side has to read as text.
+    `instant`: takes an instant, or None, and how RFC 3339 has it, or an empty text.
     """
+
+    instant: Callable[[datetime | None, str], Any]
+    flag: Callable[[bool], Any]
+    blob: Callable[[bytes], Any]
+
+    @classmethod
+    def of(cls, session: Session) -> "Form":
+        """Return the form of the database that a session is on."""
+        return _SQLITE if session.connection().dialect.name == "sqlite" else _POSTGRESQL
+
+
+def _text_of_instant(_: datetime | None, written: str) -> str | None:
+    """Return an instant as SQLAlchemy writes it in SQLite, in UTC."""
     return f"{written[:10]} {written[11:-1]}" if written else None
+
+
+_SQLITE = Form(_text_of_instant, int, bytearray)
+_POSTGRESQL = Form(lambda at, _: at, bool, bytes)
 
 
 def records_of_many(session: Session, wanted: Mapping[int, Sequence[bytes]]) -> dict[tuple[int, bytes], Kept]:
@@ -115,7 +143,7 @@ def records_of_many(session: Session, wanted: Mapping[int, Sequence[bytes]]) -> 
             if connection.dialect.name == "sqlite":
                 marks = ", ".join("?" * len(asked))
                 sql = f"select {names} from consent_record r where r.topic_no = ? and r.subject in ({marks})"  # noqa: S608 — our own names
-                rows = connection.exec_driver_sql(sql, (topic_no, *asked))
+                rows = connection.exec_driver_sql(sql, (topic_no, *map(bytearray, asked)))
                 kept = map(_kept_in_sqlite, rows)
             else:
                 rows = connection.exec_driver_sql(_EACH.format(names), ([*asked], topic_no))
@@ -225,7 +253,9 @@ def _put_in_postgresql(
     connection: Connection, table: str, names: Sequence[str], rows: Iterable[Values]
 ) -> None:
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"copy {table} ({', '.join(names)}) from stdin") as copy:
+    sql = f"copy {table} ({', '.join(names)}) from stdin (format binary)"
+    with driver.cursor() as cursor, cursor.copy(sql) as copy:
+        copy.set_types([_TYPES.get(name, "text") for name in names])
         for row in rows:
             copy.write_row(row)
 
