@@ -180,6 +180,7 @@ def _keep_sequencer(stop: "Event") -> None:
 def _must_be_ready(settings: "Settings") -> None:
     from sqlalchemy import inspect
 
+    from datahub import migrations
     from datahub.audit import check_at_boot
     from datahub.kernel import db
 
@@ -188,9 +189,15 @@ def _must_be_ready(settings: "Settings") -> None:
         is_made = inspect(engine).has_table("log_head")
         settings.derive_key("page-cursor")
         if is_made:
+            fault = migrations.fault(engine)
+            if fault is not None:
+                hint = "stop what uses it, back it up, and run `datahub migrate`"
+                raise click.ClickException(
+                    f"the database in {settings.home} cannot be used yet: {fault}; {hint}"
+                )
             check_at_boot(engine, settings)
-    except RuntimeError as fault:
-        raise click.ClickException(str(fault)) from fault
+    except RuntimeError as refused:
+        raise click.ClickException(str(refused)) from refused
     finally:
         engine.dispose()
     if not is_made:

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 from sqlmodel import SQLModel
@@ -38,6 +39,16 @@ def upgrade(engine: Engine) -> None:
     spool.make(engine)
     with engine.begin() as connection:
         command.upgrade(_config(connection), "head")
+
+
+def fault(engine: Engine) -> str | None:
+    """Tell why this version cannot work on a database that was set up; None: its schema is this version's."""
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    (head,) = heads()
+    if found != head:
+        return f"its schema is revision {found}, this version needs {head}"
+    return None if spool.is_there(engine) else "the spool's file beside it is missing or empty"
 
 
 def check(engine: Engine) -> None:

@@ -5,7 +5,7 @@ other file: a row of the spool goes once it is marked in `log_unrolled`, and the
 entries first (`datahub.audit.spool`).
 """
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 
 _REFUSE = "select raise(abort, 'log_spool is append-only')"
 _IS_KEPT = "exists (select 1 from log_spool where id = new.id)"
@@ -61,6 +61,11 @@ def make(engine: Engine) -> None:
             for table in MOVED:
                 if is_in_main(connection, table):
                     _copy(connection, table)
+
+
+def is_there(engine: Engine) -> bool:
+    """Tell whether the tables are there; on PostgreSQL they are in the database itself."""
+    return engine.dialect.name != "sqlite" or inspect(engine).has_table("log_spool", schema="spool")
 
 
 def is_in_main(connection: Connection, table: str) -> bool:

@@ -1,0 +1,48 @@
+"""A server, worker or sequencer that cannot work on its database says so at once, and what to do."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import Engine, text
+
+from datahub import migrations
+from datahub.cli import main
+from datahub.kernel import db
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return db.make_engine(f"sqlite:///{tmp_path}/datahub.db")
+
+
+def told(home: Path, command: str) -> str:
+    found = CliRunner().invoke(
+        main, [command], env={"DATAHUB_HOME": str(home), "DATAHUB_MASTER_KEY": "A" * 43 + "="}
+    )
+    assert found.exit_code == 1, found.output
+    return " ".join(found.output.split())
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "sequencer"])
+def test_without_an_exchange_the_way_to_one_is_told(tmp_path: Path, command: str) -> None:
+    assert "run `datahub init` first" in told(tmp_path, command)
+
+
+def test_an_older_schema_is_to_be_migrated(tmp_path: Path, engine: Engine) -> None:
+    migrations.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '0001'"))
+    said = told(tmp_path, "serve")
+    assert f"its schema is revision 0001, this version needs {migrations.heads()[0]}" in said
+    assert "run `datahub migrate`" in said
+
+
+def test_a_spool_that_was_left_behind_is_to_be_made(tmp_path: Path, engine: Engine) -> None:
+    migrations.upgrade(engine)
+    engine.dispose()
+    for left in tmp_path.glob(f"*{db.SPOOL_SUFFIX}*"):
+        left.unlink()
+    assert "the spool's file beside it is missing or empty" in told(tmp_path, "sequencer")
+    migrations.upgrade(engine)
+    assert migrations.fault(engine) is None
