@@ -157,7 +157,8 @@ def _begin(connection: sqlite3.Connection) -> None:
         raise
 
 
-_LATE = 4
+# Times `db.WAL_PAGES`: where the spool's write-ahead log begins anew, and where the journal carries it over itself.
+_LONG, _LATE = 3, 6
 
 
 def writer_of(engine: Engine, use_up: UseUp | None = None) -> Writer:
@@ -170,12 +171,12 @@ def writer_of(engine: Engine, use_up: UseUp | None = None) -> Writer:
 IS_UNROLLED = """
     (exists (select 1 from log_entry where id = last_id) or exists (select 1 from log_leaf where entry_id = last_id))
 """
-_MARK = f"""
-    insert into log_unrolled (id)
-    select id from log_spool where id in (select value from json_each(?)) and {IS_UNROLLED}
-"""  # noqa: S608 — our own text
+# On SQLite a row goes by being named in `log_unrolled`. By one statement: between two, another thread might run for long.
 _REMOVE = {
-    "sqlite": "delete from log_spool where id in (select id from log_unrolled)",
+    "sqlite": f"""
+        insert into log_unrolled (id)
+        select id from log_spool where id in (select value from json_each(?)) and {IS_UNROLLED}
+    """,  # noqa: S608 — our own text
     "postgresql": "delete from log_spool where id = any(%s)",
 }
 
@@ -183,8 +184,7 @@ _REMOVE = {
 def remove(driver: Any, ids: Sequence[str]) -> None:
     """Take rows off the spool in the driver's transaction; their entries are there."""
     if isinstance(driver, sqlite3.Connection):
-        driver.execute(_MARK, (orjson.dumps(ids).decode(),))
-        driver.execute(_REMOVE["sqlite"])
+        driver.execute(_REMOVE["sqlite"], (orjson.dumps(ids).decode(),))
     else:
         driver.execute(_REMOVE["postgresql"], (ids,))
 
@@ -192,7 +192,7 @@ def remove(driver: Any, ids: Sequence[str]) -> None:
 def sweep(engine: Engine, ids: Sequence[str] | None = None) -> None:
     """Take rows off SQLite's spool that are unrolled, these or all there are; on PostgreSQL none is left.
 
-    In a transaction on the spool alone, which need not be durable: what comes back is swept again.
+    It locks the spool alone, and need not be durable: what comes back is swept again.
     """
     if engine.dialect.name != "sqlite":
         return
@@ -201,22 +201,21 @@ def sweep(engine: Engine, ids: Sequence[str] | None = None) -> None:
             ids = [each for (each,) in connection.execute(f"select id from log_spool where {IS_UNROLLED}")]  # noqa: S608 — as above
         if ids:
             connection.execute("pragma spool.synchronous = normal")
-            _begin(connection)
-            remove(connection, ids)
-            connection.execute("commit")
+            db.execute_soon(connection, _REMOVE["sqlite"], (orjson.dumps(ids).decode(),))
             connection.execute("pragma spool.synchronous = full")
 
 
 def carry_over(engine: Engine) -> None:
-    """Carry SQLite's write-ahead log of the spool over into its file, and let it begin anew.
+    """Carry SQLite's write-ahead log of the spool over into its file, and let it begin anew once it is long.
 
     Under steady load it would only grow: it begins anew when all is carried over, and meanwhile more is written. So most
-    is carried over while others write, and the rest with the lock, which takes a few milliseconds.
+    is carried over while others write, and what is left then with the lock, which takes some milliseconds.
     """
     if engine.dialect.name == "sqlite":
         with _driver(engine) as connection:
-            for mode in ("passive", "restart"):
-                connection.execute(f"pragma spool.wal_checkpoint({mode})").fetchall()
+            ((_, pages, _),) = connection.execute("pragma spool.wal_checkpoint(passive)")
+            if pages > _LONG * db.WAL_PAGES:
+                connection.execute("pragma spool.wal_checkpoint(restart)").fetchall()
 
 
 @contextmanager

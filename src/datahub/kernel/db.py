@@ -8,7 +8,7 @@ the first file may be there without the second.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -147,13 +147,23 @@ def take_lock(connection: sqlite3.Connection, file: str, *, look_every_s: float 
     now. Raises sqlite3.OperationalError after `BUSY_TIMEOUT_MS`.
     """
     # What SQLite does for this begins with the lock, and ends without a change.
-    statement = f"PRAGMA {file}.incremental_vacuum(1)"
+    execute_soon(connection, f"PRAGMA {file}.incremental_vacuum(1)", look_every_s=look_every_s)
+
+
+def execute_soon(
+    connection: sqlite3.Connection,
+    statement: str,
+    values: Sequence[Any] = (),
+    *,
+    look_every_s: float = _FIRST_LOOK_S,
+) -> None:
+    """Execute a statement soon after the lock that it needs is free, as `take_lock`."""
     connection.execute("PRAGMA busy_timeout = 0")
+    wait_s, give_up_at = _FIRST_LOOK_S, time.monotonic() + BUSY_TIMEOUT_MS / 1000
     try:
-        wait_s, give_up_at = _FIRST_LOOK_S, time.monotonic() + BUSY_TIMEOUT_MS / 1000
         while True:
             try:
-                connection.execute(statement)
+                connection.execute(statement, values)
             except sqlite3.OperationalError as fault:
                 is_busy = fault.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not is_busy or time.monotonic() > give_up_at:

@@ -1,8 +1,8 @@
 """The file that lies beside SQLite's database: what the journal writes, so that it waits for nobody else's transaction.
 
 It is made whenever it is missing, because it may be lost, or left out of a backup, alone. Its guards cannot look into the
-other file: a row of the spool goes once it is marked in `log_unrolled`, and the one statement that marks looks for the
-entries first (`datahub.audit.spool`).
+other file: a row of the spool goes by being named in `log_unrolled`, which else is empty, and the one statement that names
+rows there looks for their entries first (`datahub.audit.spool`).
 """
 
 from sqlalchemy import Connection, Engine, inspect
@@ -31,7 +31,11 @@ _MAKE = (
     begin {_REFUSE}; end
     """,
     """
-    create trigger if not exists spool.log_spool_unmark after delete on log_spool
+    create trigger if not exists spool.log_unrolled_remove after insert on log_unrolled
+    begin delete from log_spool where id = new.id; end
+    """,
+    """
+    create trigger if not exists spool.log_spool_removed after delete on log_spool
     begin delete from log_unrolled where id = old.id; end
     """,
     """
