@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cache
+from threading import Thread
 
 from fastapi import FastAPI, Request
 from sqlalchemy import Engine
@@ -42,6 +43,7 @@ from datahub.consent import (
 )
 from datahub.contracts import agreements_in_force, check_upstream, holders_of, recipient_names
 from datahub.dataplane import HotDoor
+from datahub.engine import warm_up
 from datahub.kernel import db, rest
 from datahub.kernel.clock import Clock, system_clock
 from datahub.kernel.context import ANONYMOUS, ENTRY_HEADER, Actor, Context, Credential
@@ -118,6 +120,8 @@ def build(settings: Settings, clock: Clock = system_clock) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Beside the first requests, which need it seldom: so no start waits for it, and no reader of data.
+        Thread(target=warm_up, name="warm-up", daemon=True).start()
         yield
         journal.close()
         engine.dispose()

@@ -5,7 +5,7 @@ columns come after it with `Plan.then`; `run` carries it out over a stored Parqu
 Steps: SubjectGate, Predicate, Project (with masks and codes), MinAggregate, Limit. See docs/adr/0014 and 0040.
 """
 
-from datahub.engine.duck import closed
+from datahub.engine.duck import closed, warm_up
 from datahub.engine.frames import Unfit
 from datahub.engine.gated import GateClosed
 from datahub.engine.masks import method_of
@@ -54,4 +54,5 @@ __all__ = [
     "release",
     "render",
     "run",
+    "warm_up",
 ]

@@ -61,6 +61,12 @@ def closed() -> Iterator[duckdb.DuckDBPyConnection]:
             connection.close()
 
 
+def warm_up() -> None:
+    """Make what the first plan of a process would wait for, 0.1 s of CPU: the dialect that sqlglot loads late, the instance."""
+    with closed() as connection:
+        connection.execute(exp.select("1").sql("duckdb")).fetchall()
+
+
 class _Shared:
     """One instance per process, made when it is first needed; a forked child makes its own."""
 
