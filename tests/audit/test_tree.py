@@ -192,7 +192,7 @@ def test_two_sequencers_at_once_do_no_harm(hub: Hub) -> None:
 def test_rounds_go_upon_rounds_that_are_still_being_saved(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [name for _ in range(10) for name in some_entries(hub, 5)]
     monkeypatch.setitem(rounds.MOST_ENTRIES, hub.engine.dialect.name, 7)
-    monkeypatch.setattr(rounds, "WHEN_LAGGING", 1)
+    monkeypatch.setitem(rounds.WHEN_LAGGING, hub.engine.dialect.name, 1)
 
     def hurried() -> datetime:
         hub.clock.forward(seconds=1)

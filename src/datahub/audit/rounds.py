@@ -25,8 +25,9 @@ from datahub.kernel.settings import Settings
 # whatever else writes to the database waits for it, though not the doors. A tree that lags behind takes more at once, at
 # their cost: most pages that a round touches are the same however many entries it has.
 MOST_BATCHES = 400
-MOST_ENTRIES = {"sqlite": 500, "postgresql": 2000}
-LAGGING_S, WHEN_LAGGING = 0.5, 4
+MOST_ENTRIES = {"sqlite": 1000, "postgresql": 2000}
+LAGGING_S = 0.5
+WHEN_LAGGING = {"sqlite": 2, "postgresql": 4}
 _ADVISORY_LOCK = 0x6461_7461_6875_62  # of the whole database: "datahub"
 
 _log = logging.getLogger(__name__)
@@ -105,7 +106,8 @@ def _make(
     but: AbstractSet[str] = frozenset(),
 ) -> Round | None:
     is_lagging = spool.waited_s(tree_store.oldest_pending(session)) > LAGGING_S
-    most = MOST_ENTRIES[session.get_bind().dialect.name] * (WHEN_LAGGING if is_lagging else 1)
+    dialect = session.get_bind().dialect.name
+    most = MOST_ENTRIES[dialect] * (WHEN_LAGGING[dialect] if is_lagging else 1)
     pending, ids = [], dict[str, None]()
     for batch in _waiting(session, only, but):
         pending.append(batch.id)
