@@ -146,17 +146,17 @@ def records_of_many(session: Session, wanted: Mapping[int, Sequence[bytes]]) -> 
                 rows = connection.exec_driver_sql(sql, (topic_no, *map(bytearray, asked)))
                 kept = map(_kept_in_sqlite, rows)
             else:
-                rows = connection.exec_driver_sql(_EACH.format(names), ([*asked], topic_no))
+                rows = connection.exec_driver_sql(_EACH.format(names), (len(asked) - 1, topic_no, b"".join(asked)))
                 kept = map(Kept._make, rows)
             found |= {(topic_no, row.subject): row for row in kept}
     return found
 
 
 # By `offset 0` the database looks up one person after the other: without statistics, as in the middle of a first import,
-# it would read all that is there for each few people.
+# it would read all that is there for each few people. The digests go as one value: an array costs seven times as much.
 _EACH = (
-    "select {} from unnest(%s::bytea[]) as w (subject) cross join lateral "
-    "(select * from consent_record where topic_no = %s and subject = w.subject offset 0) r"
+    "select {} from generate_series(0, %s) i cross join lateral (select * from consent_record "
+    "where topic_no = %s and subject = substring(%b::bytea from i * 16 + 1 for 16) offset 0) r"
 )
 
 
