@@ -146,7 +146,9 @@ def records_of_many(session: Session, wanted: Mapping[int, Sequence[bytes]]) -> 
                 rows = connection.exec_driver_sql(sql, (topic_no, *map(bytearray, asked)))
                 kept = map(_kept_in_sqlite, rows)
             else:
-                rows = connection.exec_driver_sql(_EACH.format(names), (len(asked) - 1, topic_no, b"".join(asked)))
+                rows = connection.exec_driver_sql(
+                    _EACH.format(names), (len(asked) - 1, topic_no, b"".join(asked))
+                )
                 kept = map(Kept._make, rows)
             found |= {(topic_no, row.subject): row for row in kept}
     return found
