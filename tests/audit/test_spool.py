@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -258,12 +259,47 @@ def test_a_lost_file_is_made_anew(migrated_sqlite_url: str) -> None:
     engine.dispose()
 
 
-def test_under_steady_load_the_write_ahead_log_begins_anew(engine: Engine, journal: Journal) -> None:
+def test_the_write_ahead_log_begins_anew_once_it_is_long_unless_somebody_reads(
+    engine: Engine, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time something is left that could not yet be carried over: without a restart it would never begin anew."""
+
+    class Meanwhile:
+        def __init__(self, driver: Any) -> None:
+            self._driver = driver
+
+        def execute(self, statement: str) -> list[Any]:
+            found = list(self._driver.execute(statement))
+            if "passive" in statement:
+                reader.rollback()
+            return found
+
+    @contextmanager
+    def lent(engine: Engine) -> Iterator[Any]:
+        with driver_of(engine) as driver:
+            yield Meanwhile(driver)
+
+    driver_of = spool._driver
+    monkeypatch.setattr(spool, "_driver", lent)
+    monkeypatch.setattr(spool, "_LONG", 0)
     file = Path(f"{engine.url.database}{db.SPOOL_SUFFIX}-wal")
-    sizes = []
-    for _ in range(3):
-        for _ in range(20):
+    reader = sqlite3.connect(f"{engine.url.database}{db.SPOOL_SUFFIX}", isolation_level=None)
+
+    def grown(lines: int = 30) -> int:
+        for _ in range(lines):
             a_line(journal)
+        reader.execute("begin")
+        reader.execute("select count(*) from log_spool").fetchall()
+        a_line(journal)
         spool.carry_over(engine)
-        sizes.append(file.stat().st_size)
-    assert sizes[2] < sizes[0] * 2
+        return file.stat().st_size
+
+    first = grown()
+    assert grown(20) == first
+    with db.transaction(engine, is_read=True) as session:
+        session.execute(text("select count(*) from log_spool"))
+        assert grown(60) > first
+        a_line(journal)  # what reads keeps nobody from writing
+    before = grown()
+    assert grown(20) == before
+    reader.close()

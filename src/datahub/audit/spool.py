@@ -159,6 +159,7 @@ def _begin(connection: sqlite3.Connection) -> None:
 
 # Times `db.WAL_PAGES`: where the spool's write-ahead log begins anew, and where the journal carries it over itself.
 _LONG, _LATE = 3, 6
+_RESTART_MS = 20
 
 
 def writer_of(engine: Engine, use_up: UseUp | None = None) -> Writer:
@@ -215,7 +216,10 @@ def carry_over(engine: Engine) -> None:
         with _driver(engine) as connection:
             ((_, pages, _),) = connection.execute("pragma spool.wal_checkpoint(passive)")
             if pages > _LONG * db.WAL_PAGES:
-                connection.execute("pragma spool.wal_checkpoint(restart)").fetchall()
+                # Beside somebody who reads for long, better the next time than to keep the lock meanwhile
+                connection.execute(f"pragma busy_timeout = {_RESTART_MS}")
+                list(connection.execute("pragma spool.wal_checkpoint(restart)"))
+                connection.execute(f"pragma busy_timeout = {db.BUSY_TIMEOUT_MS}")
 
 
 @contextmanager
