@@ -6,7 +6,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datahub.catalog.ingest import Arrangement, Beside, Bucket, TableFaults, TableForm, ingest
+from datahub.catalog.ingest import (
+    Arrangement,
+    Beside,
+    Bucket,
+    TableFaults,
+    TableForm,
+    arranged,
+    engine,
+    ingest,
+)
+from datahub.catalog.ingest.arranged import arrange
 from datahub.catalog.ingest.sensitive import is_citizen_number
 
 CSV = b"person,at,amount,email,born\n" + b"".join(
@@ -102,3 +112,58 @@ def test_columns_are_told_in_figures_and_what_seems_personal_is_only_suggested(t
 )
 def test_the_eleven_test(text: str, *, expected: bool) -> None:
     assert is_citizen_number(text) is expected
+
+
+def numbered(tmp_path: Path, people: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return the keys of a table of this one column, and the number of each row."""
+    table = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"person": people}), table, row_group_size=50_000)
+    beside = Beside(tmp_path / "keys.parquet", tmp_path / "rows.parquet")
+    count = arrange(table, Arrangement("person", is_clustered=False), beside, tmp_path)
+    keys, rows = pq.read_table(beside.keys)["key"], pq.read_table(beside.rows)["sid"]
+    assert len(keys) == count
+    return keys.combine_chunks(), rows.combine_chunks()
+
+
+COUNT = 300_000
+PEOPLE = {
+    "texts": pa.array([None if n % 11 == 0 else f"P{n * 7919 % 1013:05}" for n in range(COUNT)]),
+    "one each": pa.array([f"P{n * 7919 % COUNT:06}" for n in range(COUNT)]),
+    "one for all": pa.array(["P"] * COUNT),
+    "numbers": pa.array([n * 7919 % 150_001 - 75_000 for n in range(COUNT)], pa.int64()),
+    "floats, and what is no number": pa.array(
+        [float("nan") if n % 3 == 0 else n % 5 / 2 for n in range(COUNT)]
+    ),
+    "days": pa.array([n % 4001 for n in range(COUNT)], pa.date32()),
+    "nobody": pa.nulls(COUNT, pa.string()),
+    "no rows": pa.array([], pa.string()),
+}
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_numbers_are_the_ranks_of_keys_of_any_type_over_many_batches(tmp_path: Path, kind: str) -> None:
+    keys, rows = numbered(tmp_path, PEOPLE[kind])
+    texts = [str(each) for each in PEOPLE[kind].to_pylist()]
+    shown = [str(each) for each in keys.to_pylist()]
+    assert len(set(shown)) == len(shown)
+    assert [shown[at] if at >= 0 else "None" for at in rows.to_pylist()] == texts
+    if not pa.types.is_floating(keys.type):
+        assert keys.to_pylist() == sorted(keys.to_pylist())
+
+
+def test_more_keys_than_memory_holds_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MEMORY_LIMIT", "48MB")
+    people = pa.array([f"{n * 7919 % 1_000_000:060}" for n in range(1_000_000)])
+    keys, rows = numbered(tmp_path, people)
+    assert len(keys) == len(people)
+    assert keys.take(rows).equals(people)
+
+
+def test_more_subjects_than_a_dictionary_may_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arranged, "MAX_SUBJECTS", 3)
+    with pytest.raises(TableFaults) as refused:
+        numbered(tmp_path, pa.array(["a", "b", "c", "d"]))
+    assert [fault.code for fault in refused.value.faults] == ["too-many-subjects"]
+    assert len(numbered(tmp_path, pa.array(["a", "b", "c", "c"]))[0]) == 3
