@@ -114,15 +114,20 @@ def _beside(path: Path) -> tuple[Path, Path]:
 
 
 def _arranged(path: Path, *, is_clustered: bool) -> None:
-    beside = Beside(*_beside(path))
-    beside.keys.touch()
-    beside.rows.touch()
-    arrange(
-        path.absolute(),
-        Arrangement("subject_id", is_clustered=is_clustered),
-        Beside(*(p.absolute() for p in _beside(path))),
-        path.parent,
-    )
+    keys, rows = (each.absolute() for each in _beside(path))
+    keys.touch()
+    rows.touch()
+    try:
+        arrange(
+            path.absolute(),
+            Arrangement("subject_id", is_clustered=is_clustered),
+            Beside(keys, rows),
+            path.parent,
+        )
+    except BaseException:  # what is there is taken for good by the next run
+        keys.unlink()
+        rows.unlink()
+        raise
 
 
 def release(template: str, *more: dict[str, Any], **parameters: Any) -> Release:
