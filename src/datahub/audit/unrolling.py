@@ -151,9 +151,7 @@ _OTHERS = {
 def is_still_there(session: Session, spooled: Spooled) -> bool:
     """Tell whether nobody else unrolled any of this meanwhile; until the session's end, nobody else does."""
     connection = session.connection()
-    if (
-        connection.dialect.name == "sqlite"
-    ):  # the session holds the lock of the database, not that of the spool
+    if connection.dialect.name == "sqlite":  # the session may hold the database's lock alone
         last_ids = [lines[-1][1][0] for _, lines in spooled.batches]
         return connection.exec_driver_sql(_UNROLLED_AMONG, (_json(last_ids),)).first() is None
     locked = "select id from log_spool where id = any(%s) for update"

@@ -178,7 +178,7 @@ def _keep_sequencer(stop: "Event") -> None:
 
 
 def _must_be_ready(settings: "Settings") -> None:
-    from sqlalchemy import inspect
+    from sqlalchemy.exc import OperationalError
 
     from datahub import migrations
     from datahub.audit import check_at_boot
@@ -186,20 +186,20 @@ def _must_be_ready(settings: "Settings") -> None:
 
     engine = db.make_engine(settings.database_url)
     try:
-        is_made = inspect(engine).has_table("log_head")
+        if not migrations.is_made(engine):
+            hint = f"there is no exchange in {settings.home} yet: run `datahub init` first"
+            raise click.ClickException(hint)
+        fault = migrations.fault(engine)
+        if fault is not None:
+            hint = "stop what uses it, back it up, and run `datahub migrate`"
+            raise click.ClickException(f"the database in {settings.home} cannot be used yet: {fault}; {hint}")
         settings.derive_key("page-cursor")
-        if is_made:
-            fault = migrations.fault(engine)
-            if fault is not None:
-                hint = "stop what uses it, back it up, and run `datahub migrate`"
-                raise click.ClickException(
-                    f"the database in {settings.home} cannot be used yet: {fault}; {hint}"
-                )
-            check_at_boot(engine, settings)
+        check_at_boot(engine, settings)
+    except OperationalError as refused:
+        said = " ".join(str(refused.orig).split())
+        hint = "does it run, and does DATAHUB_DATABASE_URL name it?"
+        raise click.ClickException(f"the database cannot be opened: {said}; {hint}") from refused
     except RuntimeError as refused:
         raise click.ClickException(str(refused)) from refused
     finally:
         engine.dispose()
-    if not is_made:
-        hint = f"there is no exchange in {settings.home} yet: run `datahub init` first"
-        raise click.ClickException(hint)

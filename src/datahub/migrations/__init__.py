@@ -5,12 +5,13 @@ Rules: expand, backfill, enforce; one head; a migration never imports the models
 
 from importlib import import_module
 from importlib.resources import files
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 from sqlmodel import SQLModel
 
 from datahub.migrations import spool
@@ -39,6 +40,12 @@ def upgrade(engine: Engine) -> None:
     spool.make(engine)
     with engine.begin() as connection:
         command.upgrade(_config(connection), "head")
+
+
+def is_made(engine: Engine) -> bool:
+    """Tell whether an exchange was set up in a database; a file of SQLite that is not there is not made by asking."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return (file is None or Path(file).exists()) and inspect(engine).has_table("log_head")
 
 
 def fault(engine: Engine) -> str | None:
